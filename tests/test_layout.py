@@ -23,7 +23,16 @@ PARAMETERS = 7
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "common", "misc", "base_utils"}
 MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
 
-EXCEPTIONS: dict[str, str] = {}
+KERNEL = (
+    "a compiled loop: it takes arrays and numbers alone, and parts of it would share all of them"
+)
+EXCEPTIONS: dict[str, str] = {
+    "sagebrush/algorithms/blazingtext/kernels/labelled.py:encoded": KERNEL,
+    "sagebrush/algorithms/blazingtext/kernels/labelled.py:features": KERNEL,
+    "sagebrush/algorithms/blazingtext/kernels/prediction.py:probabilities": KERNEL,
+    "sagebrush/algorithms/blazingtext/kernels/supervised.py:learn": KERNEL,
+    "sagebrush/algorithms/blazingtext/kernels/supervised.py:right": KERNEL,
+}
 """`path` or `path:function` -> why it may be larger. A stale entry fails the test."""
 
 ORDINARY = {"/", "/tmp", "/home", "/root", "/opt", "/srv", "/usr", "/usr/local", "/var/tmp"}

@@ -20,7 +20,9 @@ def told(words: str) -> dict[str, int]:
 
 def test_a_models_file_must_fit() -> None:
     classifier_memory.check_file(WANTED, GIB)
-    with pytest.raises(ClientError, match=r"take 763 MiB in model.bin, and the instance has 512") as e:
+    with pytest.raises(
+        ClientError, match=r"take 763 MiB in model.bin, and the instance has 512"
+    ) as e:
         classifier_memory.check_file(WANTED, GIB // 2)
     room = told(str(e.value))
     assert room == {"vector_dim": 67, "buckets": 1342177}
@@ -35,7 +37,9 @@ def test_without_n_grams_there_are_no_buckets() -> None:
 def test_rows_that_the_text_needs_must_fit_twice_where_the_best_are_kept() -> None:
     classifier_memory.check_matrix(100_000, 1_500_000, 0, WANTED, GIB)
     twice = Parameters(mode="supervised", early_stopping=True)
-    with pytest.raises(ClientError, match="100000 words and 1500000 n-grams of 100 dimensions") as e:
+    with pytest.raises(
+        ClientError, match="100000 words and 1500000 n-grams of 100 dimensions"
+    ) as e:
         classifier_memory.check_matrix(100_000, 1_500_000, 0, twice, GIB)
     fits = Parameters(**{**twice.__dict__, **told(str(e.value))})
     classifier_memory.check_matrix(100_000, 1_500_000, 0, fits, GIB)

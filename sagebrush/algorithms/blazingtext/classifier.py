@@ -27,7 +27,9 @@ DIVERGED = 1e8
 class Trainer:
     """A model in training: `epoch` after `epoch`, `accuracy` in between, `save` at the end."""
 
-    def __init__(self, text: Sentences, parameters: Parameters, threads: int, seed: int = 0) -> None:
+    def __init__(
+        self, text: Sentences, parameters: Parameters, threads: int, seed: int = 0
+    ) -> None:
         self.text, self.parameters = text, parameters
         self.threads = max(1, min(threads, text.learnt // WORTH))
         self._random = np.random.default_rng(seed)
@@ -80,8 +82,7 @@ class Trainer:
 
     def _diverged(self) -> ClientError:
         return ClientError(
-            "Training diverged (NaN): lower learning_rate "
-            f"(it is {self.parameters.learning_rate})"
+            f"Training diverged (NaN): lower learning_rate (it is {self.parameters.learning_rate})"
         )
 
     def accuracy(self, learnt: bool) -> float:

@@ -68,8 +68,16 @@ def _too_large(
 ) -> ClientError:
     dim = _largest(lambda n: fits(replace(wanted, vector_dim=n)), wanted.vector_dim)
     buckets = _largest(lambda n: fits(replace(wanted, buckets=n)), wanted.buckets)
-    room = [f"{n}={v}" for n, v, least in (("vector_dim", dim, 2), ("buckets", buckets, 1000)) if v >= least]
-    cure = f"It holds {' or '.join(room)}" if room else "Use a larger instance type or a larger min_count"
+    room = [
+        f"{n}={v}"
+        for n, v, least in (("vector_dim", dim, 2), ("buckets", buckets, 1000))
+        if v >= least
+    ]
+    cure = (
+        f"It holds {' or '.join(room)}"
+        if room
+        else "Use a larger instance type or a larger min_count"
+    )
     return ClientError(f"Out of memory: {what}, and the instance has {told(available)}. {cure}")
 
 

@@ -47,7 +47,9 @@ def vocabulary_and_corpus(files: Iterable[Union[Path, BinaryIO]], min_count: int
     order = order[counts[order] >= max(1, min_count)]
     if not len(order):
         if not book.words:
-            raise ClientError("The training data has no words: the files of channel train are empty")
+            raise ClientError(
+                "The training data has no words: the files of channel train are empty"
+            )
         raise ClientError(
             f"No word occurs at least min_count={min_count} times: lower it, or give more text"
         )
@@ -101,9 +103,7 @@ class _Book:
             self.entries = np.concatenate([self.entries, more], axis=1)
         if self.words >= len(self.table) // 2:
             self.table = np.full(2 * len(self.table), -1, np.int32)
-            reading.rehash(
-                self.kept, np.ascontiguousarray(self.entries[0]), self.words, self.table
-            )
+            reading.rehash(self.kept, np.ascontiguousarray(self.entries[0]), self.words, self.table)
         self._room_for_sentences()
 
     def _room_for_sentences(self) -> None:

@@ -18,8 +18,13 @@ CELLS = 1 << 20
 
 def possible(model: Model) -> bool:
     """Whether the kernel can answer for the model, and its machine code is there."""
-    args = model.args
-    return args.loss == SOFTMAX and args.maxn == 0 and compiled.folder().is_dir()
+    args, shape = model.args, model.input.shape
+    # The kernel reads rows unchecked: a file may lie about them.
+    sound = (
+        shape == (len(model.words) + args.bucket, args.dim) and shape[1] == model.output.shape[1]
+    )
+    sound = sound and (args.word_ngrams < 2 or args.bucket > 0)
+    return sound and args.loss == SOFTMAX and args.maxn == 0 and compiled.folder().is_dir()
 
 
 class Kernel:
@@ -73,6 +78,12 @@ class Kernel:
         text = ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
         best, highest = np.empty(len(texts), np.int64), np.empty(len(texts), np.float32)
         self._probabilities(
-            np.frombuffer(text, np.uint8), *self._words, self._entry, self._output, shares, best, highest
+            np.frombuffer(text, np.uint8),
+            *self._words,
+            self._entry,
+            self._output,
+            shares,
+            best,
+            highest,
         )
         return best, highest

@@ -151,9 +151,11 @@ class Trainer:
         wanted, numbers = self.settings, np.zeros(11, np.int64)
         numbers[windows.WIDTH], numbers[windows.WINDOW] = self._width, wanted.window_size
         import os
-        N=int(os.environ.get('DRAWN','8')); B=int(os.environ.get('BB','8'))
+
+        N = int(os.environ.get("DRAWN", "8"))
+        B = int(os.environ.get("BB", "8"))
         numbers[windows.SHARE] = wanted.negative_samples
-        numbers[windows.NEGATIVE] = wanted.negative_samples * (1 if wanted.mode=='cbow' else N)
+        numbers[windows.NEGATIVE] = wanted.negative_samples * (1 if wanted.mode == "cbow" else N)
         numbers[windows.BATCH] = B
         numbers[windows.START], numbers[windows.STOP] = start, stop
         numbers[windows.SENTENCE] = np.searchsorted(self._ends, start, "right")
@@ -187,9 +189,7 @@ def _keep(counts: npt.NDArray[np.int64], threshold: float) -> npt.NDArray[np.uin
     return (np.minimum(1.0, likely) * (2**32 - 1)).astype(np.uint32)
 
 
-def _negatives(
-    counts: npt.NDArray[np.int64], random: np.random.Generator
-) -> npt.NDArray[np.int32]:
+def _negatives(counts: npt.NDArray[np.int64], random: np.random.Generator) -> npt.NDArray[np.int32]:
     """Words in random order, each as often as it is to be a negative sample, at least once."""
     size = max(TABLE, 2 * len(counts))
     likely = counts.astype(np.float64) ** POWER

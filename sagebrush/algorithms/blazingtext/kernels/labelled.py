@@ -35,7 +35,7 @@ def begins(text: Array, start: int, end: int, word: Array) -> bool:
     """Whether the token from `start` to `end` begins with `word`."""
     if end - start < len(word):
         return False
-    for i in range(len(word)):
+    for i in range(len(word)):  # noqa: SIM110 (numba has no all)
         if text[start + i] != word[i]:
             return False
     return True
@@ -80,7 +80,7 @@ def grown(values: Array) -> Array:
 @compiled.part
 def same(text: Array, one: int, other: int, length: int) -> bool:
     """Whether the bytes at both places are the same."""
-    for i in range(length):
+    for i in range(length):  # noqa: SIM110
         if text[one + i] != text[other + i]:
             return False
     return True

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from . import compiled
-from .labelled import FACTOR, SPREAD, Array, begins, hashed, is_space
+from .labelled import FACTOR, SPREAD, Array, begins, grown, hashed, is_space
 from .supervised import softmax
 
 _LABEL = np.frombuffer(b"__label__", np.uint8)
+AHEAD = 128
+"""Rows that are looked up before they are read: the processor then waits for many at once."""
 MOST = 1024
 """Tokens for which there is room at first."""
 
@@ -47,6 +49,35 @@ def fill(names: Array, starts: Array, table: Array) -> None:
         table[slot] = word
 
 
+@compiled.part
+def add_ngrams(
+    hashes: Array, count: int, longest: int, bucket: int, entry: Array, hidden: Array
+) -> int:
+    """`hidden` has the rows of all n-grams of the `count` words more; how many they are."""
+    rows, some, added = np.empty(AHEAD, np.int64), 0, 0
+    for first in range(count):
+        h = np.uint64(np.int64(np.int32(hashes[first])))
+        for j in range(first + 1, min(count, first + longest)):
+            h = h * FACTOR + np.uint64(np.int64(np.int32(hashes[j])))
+            rows[some] = np.int64(h % np.uint64(bucket))
+            some += 1
+            if some == AHEAD:
+                add(rows, some, entry, hidden)
+                added += some
+                some = 0
+    add(rows, some, entry, hidden)
+    return added + some
+
+
+@compiled.part
+def add(rows: Array, count: int, entry: Array, hidden: Array) -> None:
+    """`hidden` has these rows more."""
+    for i in range(count):
+        row = rows[i]
+        for d in range(len(hidden)):
+            hidden[d] += entry[row, d]
+
+
 _SHAPE = (
     "void(Array(uint8, 1, 'C', True), Array(uint8, 1, 'C', True), int64[::1], int32[::1], int64, "
     "int64, int64, Array(float32, 2, 'C', True, aligned={}), float32[:,::1], float32[:,::1], int64[::1], float32[::1])"
@@ -77,7 +108,7 @@ def probabilities(
     labels, dim, known = output.shape[0], entry.shape[1], len(starts) - 1
     hidden, bits = np.empty(dim, np.float32), np.empty(labels, np.int32)
     powers = bits.view(np.float32)
-    hashes = np.empty(MOST, np.uint32)
+    hashes, numbers = np.empty(MOST, np.uint32), np.empty(MOST, np.int64)
     ending = np.uint32(0xD79C9359)
     line, count, rows, start, cut = 0, 0, 0, -1, False
     hidden[:] = np.float32(0)
@@ -93,34 +124,25 @@ def probabilities(
             if i - start == 4 and h == ending and text[start] == 60:
                 cut = True
             else:
+                if count + 2 >= len(hashes):
+                    hashes, numbers = grown(hashes), grown(numbers)
                 if word >= 0:
-                    for d in range(dim):
-                        hidden[d] += entry[word, d]
+                    numbers[rows] = word
                     rows += 1
                 if word >= 0 or not begins(text, start, i, _LABEL):
-                    if count + 1 >= len(hashes):
-                        larger = np.empty(2 * len(hashes), np.uint32)
-                        larger[:count] = hashes[:count]
-                        hashes = larger
                     hashes[count] = h
                     count += 1
         start = -1
         if byte != 10:
             continue
         if last >= 0:
-            for d in range(dim):
-                hidden[d] += entry[last, d]
+            numbers[rows] = last
             rows += 1
         hashes[count] = ending
         count += 1
-        for first in range(count if longest > 1 else 0):
-            h = np.uint64(np.int64(np.int32(hashes[first])))
-            for j in range(first + 1, min(count, first + longest)):
-                h = h * FACTOR + np.uint64(np.int64(np.int32(hashes[j])))
-                row = known + np.int64(h % np.uint64(bucket))
-                for d in range(dim):
-                    hidden[d] += entry[row, d]
-                rows += 1
+        add(numbers, rows, entry, hidden)
+        if longest > 1:
+            rows += add_ngrams(hashes, count, longest, bucket, entry[known:], hidden)
         best[line] = -1
         if rows:
             own = shares[min(line, len(shares) - 1)]

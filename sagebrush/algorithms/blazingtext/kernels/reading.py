@@ -49,7 +49,13 @@ def split(
     """
     mask = np.uint64(table.shape[0] - 1)
     most_words = min(entries.shape[1] - 1, table.shape[0] // 2)
-    at, end, token, ended, words = state[AT], state[END], state[TOKENS], state[SENTENCES], state[WORDS]
+    at, end, token, ended, words = (
+        state[AT],
+        state[END],
+        state[TOKENS],
+        state[SENTENCES],
+        state[WORDS],
+    )
     whole = True
     while at < end:
         if separates(text[at]):
@@ -151,7 +157,9 @@ def pieces(
             while at < size and characters <= most:
                 while True:
                     byte = buffer[at]
-                    signed = np.uint32(byte) if byte < 128 else np.uint32(byte) | np.uint32(0xFFFFFF00)
+                    signed = (
+                        np.uint32(byte) if byte < 128 else np.uint32(byte) | np.uint32(0xFFFFFF00)
+                    )
                     digest = np.uint32(np.uint32(digest ^ signed) * np.uint32(16777619))
                     at += 1
                     if at == size or buffer[at] & 0xC0 != 0x80:

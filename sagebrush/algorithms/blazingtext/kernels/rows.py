@@ -77,7 +77,13 @@ def score_tile(
 
 @compiled.part
 def update_tile(
-    vectors: Floats, first: int, width: int, matrix: Floats, places: Places, steps: Floats, errors: Floats
+    vectors: Floats,
+    first: int,
+    width: int,
+    matrix: Floats,
+    places: Places,
+    steps: Floats,
+    errors: Floats,
 ) -> None:
     """The rows at `places` are moved along four vectors, from number `first` on, by `steps`, which lie
     as `score_tile` writes them; each vector's error grows by its steps along what the rows were."""
@@ -93,8 +99,14 @@ def update_tile(
             row = simd.load(matrix, places[number] + n)
             of_a, of_b = simd.every(steps[at]), simd.every(steps[at + 4])
             of_c, of_d = simd.every(steps[at + 8]), simd.every(steps[at + 12])
-            error_a, error_b = simd.multiplied(of_a, row, error_a), simd.multiplied(of_b, row, error_b)
-            error_c, error_d = simd.multiplied(of_c, row, error_c), simd.multiplied(of_d, row, error_d)
+            error_a, error_b = (
+                simd.multiplied(of_a, row, error_a),
+                simd.multiplied(of_b, row, error_b),
+            )
+            error_c, error_d = (
+                simd.multiplied(of_c, row, error_c),
+                simd.multiplied(of_d, row, error_d),
+            )
             row = simd.multiplied(of_a, vector_a, simd.multiplied(of_b, vector_b, row))
             row = simd.multiplied(of_c, vector_c, simd.multiplied(of_d, vector_d, row))
             simd.store(matrix, places[number] + n, row)
@@ -114,8 +126,7 @@ def weigh(scores: Floats, labels: Floats, weights: Floats, rate: float, fours: i
         half = np.float32(0.5) * min(max(scores[n], -WIDEST), WIDEST)
         square = half * half
         above = half * (
-            np.float32(135135)
-            + square * (np.float32(17325) + square * (np.float32(378) + square))
+            np.float32(135135) + square * (np.float32(17325) + square * (np.float32(378) + square))
         )
         below = np.float32(135135) + square * (
             np.float32(62370) + square * (np.float32(3150) + square * np.float32(28))

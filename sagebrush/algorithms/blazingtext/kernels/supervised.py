@@ -96,7 +96,9 @@ def chance(state: np.uint64) -> np.uint64:
 
 
 @compiled.part
-def half(rows: Array, first: int, last: int, picked: Array, state: np.uint64) -> tuple[int, np.uint64]:
+def half(
+    rows: Array, first: int, last: int, picked: Array, state: np.uint64
+) -> tuple[int, np.uint64]:
     """(how many, the next state): half of the rows, at random, are in `picked`; of none, all."""
     count, bits = 0, np.uint64(0)
     for i in range(first, last):
@@ -162,7 +164,9 @@ def learn(
         label = labels[label_bounds[s]]
         if several > 1:
             state = chance(state)
-            label = labels[label_bounds[s] + np.int64((state >> np.uint64(33)) % np.uint64(several))]
+            label = labels[
+                label_bounds[s] + np.int64((state >> np.uint64(33)) % np.uint64(several))
+            ]
         step = np.float32(rate + change * at)
         gradient[:] = np.float32(0)
         for c in range(count):

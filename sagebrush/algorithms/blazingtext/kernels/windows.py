@@ -136,7 +136,10 @@ def shares(
     for n in range(reaches.shape[0]):
         pairs, middle = 0, first + n
         if reaches[n]:
-            low, high = max(room[1, middle], middle - reaches[n]), min(room[2, middle], middle + reaches[n] + 1)
+            low, high = (
+                max(room[1, middle], middle - reaches[n]),
+                min(room[2, middle], middle + reaches[n] + 1),
+            )
             pairs, lowest, highest = high - low - 1, min(lowest, low), max(highest, high)
         base = (n >> 2) * tiles * 16 + (n & 3) * 4
         for tile in range(tiles):
@@ -150,7 +153,10 @@ def shares(
             for n in range(reaches.shape[0]):
                 middle = first + n
                 if reaches[n]:
-                    low, high = max(room[1, middle], middle - reaches[n]), min(room[2, middle], middle + reaches[n] + 1)
+                    low, high = (
+                        max(room[1, middle], middle - reaches[n]),
+                        min(room[2, middle], middle + reaches[n] + 1),
+                    )
                     base = (n >> 2) * tiles * 16 + (n & 3) * 4 + (number >> 2) * 16 + (number & 3)
                     for place in range(low, high):
                         if place != middle and room[0, place] == words[number]:
@@ -167,14 +173,16 @@ def predicted(
     places: Ints,
     others: tuple[rows.Floats, rows.Floats, rows.Floats],
     rate: float,
-    spare: int
+    spare: int,
 ) -> None:
     """The rows of the words around `middle` have moved towards its vector, vectors[0]; vectors[1] is
     that one's error."""
     hidden, error = vectors
     scores, labels, weights = others
     width, used = hidden.shape[0], 0
-    for other in range(max(room[1, middle], middle - reach), min(room[2, middle], middle + reach + 1)):
+    for other in range(
+        max(room[1, middle], middle - reach), min(room[2, middle], middle + reach + 1)
+    ):
         if other != middle:
             places[used] = np.int64(room[0, other]) * width
             weights[used] = 1.0
@@ -210,8 +218,16 @@ def skipgram(
     room = np.empty((3, 4 * PIECE), np.int32)
     hidden, errors = np.zeros(batch * width, np.float32), np.zeros(batch * width, np.float32)
     around = np.zeros(2 * window + 4, np.int64)
-    few = (np.zeros(2 * window + 4, np.float32), np.ones(2 * window + 4, np.float32), np.zeros(2 * window + 4, np.float32))
-    words, places, reaches = np.zeros(many, np.int32), np.zeros(many, np.int64), np.zeros(batch, np.int64)
+    few = (
+        np.zeros(2 * window + 4, np.float32),
+        np.ones(2 * window + 4, np.float32),
+        np.zeros(2 * window + 4, np.float32),
+    )
+    words, places, reaches = (
+        np.zeros(many, np.int32),
+        np.zeros(many, np.int64),
+        np.zeros(batch, np.int64),
+    )
     scores, labels = np.zeros(4 * many, np.float32), np.zeros(4 * many, np.float32)
     weights = np.zeros(batch * many, np.float32)
     at, sentence, sample = settings[START], settings[SENTENCE], np.int64(random[1])
@@ -226,14 +242,26 @@ def skipgram(
                 if first + n >= count:
                     rows.clear(vector)
                     continue
-                reaches[n] = 1 + np.int64((np.uint64(drawn(random)) * np.uint64(window)) >> np.uint64(32))
+                reaches[n] = 1 + np.int64(
+                    (np.uint64(drawn(random)) * np.uint64(window)) >> np.uint64(32)
+                )
                 word = room[0, first + n]
                 gather(vector, inputs, own, starts[word], starts[word + 1], width)
             shares(room, first, reaches, words, settings[SHARE] / many, weights)
             for n in range(batch):
                 if reaches[n]:
                     part = slice(n * width, (n + 1) * width)
-                    predicted(room, first + n, reaches[n], matrices, (hidden[part], errors[part]), around, few, now, settings[SPARE] * width)
+                    predicted(
+                        room,
+                        first + n,
+                        reaches[n],
+                        matrices,
+                        (hidden[part], errors[part]),
+                        around,
+                        few,
+                        now,
+                        settings[SPARE] * width,
+                    )
             for n in range(0, batch, 4):
                 for other in range(0, many, 4):
                     rows.score_tile(hidden, n, width, outputs, places, other, scores[4 * other :])
@@ -242,7 +270,9 @@ def skipgram(
             for n in range(min(batch, count - first)):
                 word = room[0, first + n]
                 for piece in range(starts[word], starts[word + 1]):
-                    rows.add(errors[n * width : (n + 1) * width], inputs, np.int64(own[piece]) * width)
+                    rows.add(
+                        errors[n * width : (n + 1) * width], inputs, np.int64(own[piece]) * width
+                    )
         progress[settings[THREAD] * APART] += at - before
     random[1] = np.uint64(sample)
 
