@@ -53,7 +53,8 @@ class Kernel:
         """For each text its `k` most probable labels, best first, with their probabilities."""
         if k == 1:
             return self._best(texts)
-        names, step = self._model.labels, max(1, CELLS // max(1, len(self._output)))
+        names: Sequence[str] = self._model.labels
+        step = max(1, CELLS // max(1, len(self._output)))
         answers: list[Answer] = []
         for start in range(0, len(texts), step):
             some = texts[start : start + step]
@@ -62,14 +63,17 @@ class Kernel:
             best = np.argsort(-shares, axis=1, kind="stable")[:, :k]
             values = np.minimum(np.take_along_axis(shares, best, 1) + ADDED, 1)
             rows = zip(best.tolist(), values.tolist(), known.tolist(), strict=True)
-            answers += [([names[i] for i in b], v) if one >= 0 else ([], []) for b, v, one in rows]
+            for labels, probabilities, one in rows:
+                answers.append(
+                    ([names[int(i)] for i in labels], probabilities) if one >= 0 else ([], [])
+                )
         return answers
 
     def _best(self, texts: Sequence[str]) -> list[Answer]:
         names = self._model.labels
         best, highest = self._ask(texts, np.empty((1, len(self._output)), np.float32))
         return [
-            ([names[label]], [min(share + ADDED, 1.0)]) if label >= 0 else ([], [])
+            ([names[int(label)]], [min(share + ADDED, 1.0)]) if label >= 0 else ([], [])
             for label, share in zip(best.tolist(), highest.tolist(), strict=True)
         ]
 

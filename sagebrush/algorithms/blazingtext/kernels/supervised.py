@@ -13,6 +13,8 @@ document frequency, which is what weighting the text by TF-IDF comes to. The mod
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from . import compiled
@@ -96,9 +98,7 @@ def chance(state: np.uint64) -> np.uint64:
 
 
 @compiled.part
-def half(
-    rows: Array, first: int, last: int, picked: Array, state: np.uint64
-) -> tuple[int, np.uint64]:
+def half(rows: Array, first: int, last: int, picked: Array, state: np.uint64) -> tuple[Any, Any]:
     """(how many, the next state): half of the rows, at random, are in `picked`; of none, all."""
     count, bits = 0, np.uint64(0)
     for i in range(first, last):
