@@ -1,1 +1,1 @@
-"""BlazingText, text classification: training, and prediction by NumPy from fastText's model.bin."""
+"""BlazingText: text classifiers and word vectors, trained by kernels of our own, in fastText's files."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -106,10 +105,9 @@ class Trainer:
                 self.output,
             )
 
-        pairs: Sequence[tuple[int, int]] = list(itertools.pairwise(edges))
+        pairs = list(itertools.pairwise(edges))
         if len(pairs) == 1:
             return part(*pairs[0]) / (last - first)
-        pool: Executor
         with ThreadPoolExecutor(self.threads) as pool:
             return sum(pool.map(lambda pair: part(*pair), pairs)) / (last - first)
 

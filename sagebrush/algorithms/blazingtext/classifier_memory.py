@@ -10,7 +10,7 @@ from .parameters import ClientError, Parameters
 FLOAT = 4
 SPARE = 200 << 20
 """Bytes that Python, NumPy and the kernels take."""
-TEXT = 4
+TEXT = 5
 """Bytes that a byte of text takes at most, with the numbers of its tokens."""
 
 

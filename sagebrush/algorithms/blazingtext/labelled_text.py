@@ -90,12 +90,12 @@ def _check(text: bytearray, start: int, file: Path) -> None:
 
 
 def sentences(train: bytearray, validation: bytearray | None, parameters: Parameters) -> Sentences:
-    """Both texts as numbers. Raises ClientError for texts without labels and where no word is left."""
+    """Both texts as numbers; `train` then holds both. Raises ClientError for a text without labels, and
+    where no word is left."""
     from .kernels import labelled
 
-    head = EOS.encode() + b"\n"
-    whole = bytearray(head)
-    whole += train
+    whole = train
+    whole[:0] = EOS.encode() + b"\n"
     boundary = len(whole)
     whole += validation or b""
     text = np.frombuffer(whole, np.uint8)
