@@ -19,6 +19,8 @@ CHUNK = 1024
 """Sentences that a thread learns at a time."""
 WORTH = 2000
 """Sentences for which one more thread pays."""
+FASTEST = 10
+"""How many times as fast as the mean a row learns at most: a text of one word may have a rare one."""
 DIVERGED = 1e8
 """What no number of a model that has learnt something comes near to."""
 
@@ -137,8 +139,10 @@ class Trainer:
 
 def speeds(text: Sentences) -> Matrix:
     """How fast each row learns: the square of its inverse document frequency, of which the mean over
-    the text, before it is squared, is 1."""
-    found = text.rows[: text.bounds[text.learnt]]
-    counts = np.bincount(found, minlength=text.rows_known)
+    the text, before it is squared, is 1; at most FASTEST."""
+    from .kernels import labelled
+
+    counts = labelled.frequencies(text.rows, text.bounds, text.learnt, text.rows_known)
     idf = np.log1p(text.learnt / np.maximum(counts, 1))
-    return np.square(idf * (len(found) / max(float(idf @ counts), 1e-9))).astype(np.float32)
+    mean = float(idf @ counts) / max(int(counts.sum()), 1)
+    return np.minimum(np.square(idf / mean), FASTEST).astype(np.float32)

@@ -239,3 +239,16 @@ def features(
         size[s] = count
         bounds[s + 1] = at
     return found[:at], bounds, size, fresh
+
+
+@compiled.cached("(int32[::1], int64[::1], int64, int64)")
+def frequencies(rows: Array, bounds: Array, learnt: int, known: int) -> Any:
+    """In how many of the first `learnt` sentences each of the `known` rows is."""
+    found, last = np.zeros(known, np.int64), np.full(known, -1, np.int64)
+    for s in range(learnt):
+        for i in range(bounds[s], bounds[s + 1]):
+            row = rows[i]
+            if last[row] != s:
+                last[row] = s
+                found[row] += 1
+    return found
