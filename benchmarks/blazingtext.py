@@ -15,6 +15,7 @@ import csv
 import gzip
 import json
 import os
+import random
 import re
 import subprocess
 import tempfile
@@ -133,6 +134,10 @@ def compare(folder: Path, base: Environment, settings: dict[str, float], work: P
         (root / "input" / "data" / channel).mkdir(parents=True)
         target = root / "input" / "data" / channel / "text.txt"
         labelled(found(folder, name), target)
+        if channel == "train":  # fastText learns badly from a text sorted by label
+            lines = target.read_text().splitlines(keepends=True)
+            random.Random(0).shuffle(lines)
+            target.write_text("".join(lines))
         if channel == "validation" and folder.name in OUTSIDE:
             lines = target.read_text().splitlines(keepends=True)
             left_out = f"__label__{OUTSIDE[folder.name]} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -47,6 +48,7 @@ class Kernel:
         self._entry.flags.writeable = False
         self._output = np.array(model.output, np.float32, order="C")
         self._model = model
+        self._room = threading.local()
         self.predict(["a"], 1)  # the machine code is loaded
 
     def predict(self, texts: Sequence[str], k: int) -> list[Answer]:
@@ -68,6 +70,22 @@ class Kernel:
                     ([names[int(i)] for i in labels], probabilities) if one >= 0 else ([], [])
                 )
         return answers
+
+    def one(self, text: str) -> Answer:
+        """The most probable label of one text: as `predict`, with room that each thread keeps."""
+        room = getattr(self._room, "arrays", None)
+        if room is None:
+            shares = np.empty((1, len(self._output)), np.float32)
+            room = self._entry, self._output, shares, np.empty(1, np.int64), np.empty(1, np.float32)
+            self._room.arrays = room
+        if "\n" in text:
+            text = text.replace("\n", " ")
+        line = np.frombuffer((text + "\n").encode("utf-8", "surrogateescape"), np.uint8)
+        self._probabilities(line, *self._words, *room)
+        label = int(room[3][0])
+        if label < 0:
+            return [], []
+        return [self._model.labels[label]], [min(float(room[4][0]) + ADDED, 1.0)]
 
     def _best(self, texts: Sequence[str]) -> list[Answer]:
         names = self._model.labels

@@ -102,6 +102,8 @@ class Model:
         probabilities; ([], []) for a text without a known word. As fastText's predict, whose
         probabilities are 1e-5 too large; these never exceed 1.
         """
+        if k == 1 and self._kernel is not None:
+            return self._kernel.one(text)
         return self.predict_many([text], k)[0]
 
     def predict_many(self, texts: Sequence[str], k: int = 1) -> list[Answer]:

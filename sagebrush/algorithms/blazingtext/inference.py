@@ -99,6 +99,9 @@ def predict_batch_fn(requests: Sequence[Batch], model: Model | WordVectors) -> l
 
 def _classified(questions: Sequence[Question], model: Model) -> list[dict[str, object]]:
     """The labels of each sentence, those with the same `k` in one pass."""
+    if len(questions) == 1:
+        labels, shares = model.predict(questions[0].text, questions[0].k)
+        return [{"label": labels, "prob": shares}]
     found = {}
     for k in {question.k for question in questions}:
         texts = [question.text for question in questions if question.k == k]
