@@ -31,7 +31,7 @@ SETTINGS = {
     "banking77": {"epochs": 20, "learning_rate": 0.5, "vector_dim": 50, "min_count": 1},
     "clinc150": {"epochs": 30, "learning_rate": 0.3, "vector_dim": 50, "min_count": 1},
     "dbpedia14": {"epochs": 20, "learning_rate": 0.5, "vector_dim": 100, "min_count": 1},
-    "sst2": {"epochs": 25, "learning_rate": 0.05, "vector_dim": 100, "min_count": 1},
+    "sst2": {"epochs": 20, "learning_rate": 0.05, "vector_dim": 100, "min_count": 1},
 }
 """Settings by set, chosen on valid.csv and parts of train.csv; the others are BlazingText's defaults."""
 OUTSIDE = {"clinc150": "oos"}
