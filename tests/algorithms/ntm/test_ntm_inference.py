@@ -13,7 +13,6 @@ import pytest
 from contract import ndarrays, record_protobuf, recordio
 from contract.errors import BadRequest
 from contract.record_protobuf import Record, Tensor
-
 from ntm import artefact, inference
 from ntm.artefact import Model
 

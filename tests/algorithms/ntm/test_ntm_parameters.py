@@ -6,7 +6,6 @@ import math
 
 import pytest
 from contract.errors import ClientError
-
 from ntm.parameters import Parameters, read
 from ntm.stopping import Patience
 

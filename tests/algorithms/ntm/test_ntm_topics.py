@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from ntm import topics
 from ntm.topics import Scores
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from ntm import artefact
+
 from sagebrush.environments.environment import Environment
 from tests.algorithms.ntm import corpora
 from tests.algorithms.ntm.corpora import TOPICS, VOCABULARY, WORDS, csv, documents, prepare
