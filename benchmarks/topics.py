@@ -64,6 +64,12 @@ RUNS: Mapping[str, Run] = {
     "lda, decomposition alone": Run(
         "algorithms", "lda", {"refinement_sweeps": 0}, r'"LDA\.update\.time": \{"sum": ([\d.]+)'
     ),
+    "ntm": Run(
+        "pytorch",
+        "ntm",
+        {"optimizer": "adam", "learning_rate": 0.01, "epochs": 25},
+        r'"epoch\.time": \{"sum": ([\d.]+)',
+    ),
 }
 GENSIM = "gensim LdaModel, 10 passes"
 PEER = """

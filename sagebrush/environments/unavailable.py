@@ -127,7 +127,7 @@ def why(repository: str) -> str:
     if cure := ALGORITHMS.get(bare):
         return (
             f"it is Amazon SageMaker's built-in algorithm {bare}; the algorithm {bare} is not here"
-            f" yet, blazingtext and xgboost are; use {cure}"
+            f" yet (blazingtext, lda, ntm, object2vec, seq2seq and xgboost are); use {cure}"
         )
     for each in TABLE:
         if each.names.fullmatch(bare):

@@ -57,7 +57,7 @@ def test_sdk_v3(variables: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_sdk_v3_word_vectors(variables: dict[str, str], tmp_path: Path) -> None:
-    instances = 2 if probe.choose("auto") == "sandbox" else 1
+    instances = "2" if probe.choose("auto") == "sandbox" else "1"
     said = run(variables, needs.sdk("sdk3"), HERE / "v3_word_vectors.py", tmp_path, instances)
     assert "all well" in said
 

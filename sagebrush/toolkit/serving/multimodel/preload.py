@@ -24,7 +24,7 @@ IMPORTS = {
     "xgboost": ("numpy", "xgboost"),
     "pytorch": ("numpy", "torch"),
     "huggingface": ("numpy", "torch", "transformers.pipelines"),
-    "blazingtext": ("numpy", "fasttext"),
+    "blazingtext": ("numpy",),
 }
 """Framework, or built-in algorithm -> modules. TensorFlow's threads do not outlive a fork: its
 models import it themselves."""
