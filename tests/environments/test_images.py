@@ -39,10 +39,7 @@ DLC = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
             "382416733822.dkr.ecr.us-east-1.amazonaws.com/object2vec:1",
             Image("pytorch", "object2vec"),
         ),
-        (
-            "382416733822.dkr.ecr.us-east-1.amazonaws.com/object2vec:1",
-            Image("pytorch", "object2vec"),
-        ),
+        ("433757028032.dkr.ecr.us-west-2.amazonaws.com/seq2seq:1", Image("pytorch", "seq2seq")),
         (
             "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3",
             Image("scikit-learn-1.2-1", framework="sklearn"),
