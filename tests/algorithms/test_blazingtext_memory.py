@@ -43,3 +43,8 @@ def test_n_grams_are_counted_from_the_words() -> None:
     # <sun>: 3, 2 and 1 of 3, 4 and 5 characters; <a>: itself
     assert memory.size([b"sun", b"a"], 9, SUBWORDS) == Size(2, 3 + 2 + 1 + 1, 9)
     assert memory.size([b"sun", b"a"], 9, PLAIN) == Size(2, 0, 9)
+
+
+def test_sizes_are_told_as_people_read_them() -> None:
+    assert memory.told(1023 << 20) == "1023 MiB"
+    assert (memory.told(3 << 19), memory.told(5 << 29)) == ("1.5 MiB", "2.5 GiB")

@@ -26,6 +26,11 @@ def test_the_guides_defaults() -> None:
     assert not wanted.tied_token_embedding_weight
 
 
+def test_a_pooled_embedding_has_no_layers() -> None:
+    given = {"enc0_network": "pooled_embedding", "enc0_layers": "2"}
+    assert parameters.read({**REQUIRED, **given}).encoders[0].layers == 0
+
+
 def test_what_awss_notebooks_and_the_sdk_send() -> None:
     """Names of the platform, empty file names, booleans of both spellings, whole numbers as 5.0."""
     given = {

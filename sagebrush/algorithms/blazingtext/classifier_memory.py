@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from .memory import FLOAT, largest, told
 from .parameters import ClientError, Parameters
 
-FLOAT = 4
 SPARE = 200 << 20
 """Bytes that Python, NumPy and the kernels take."""
 TEXT = 5
@@ -66,8 +66,8 @@ def check_matrix(words: int, buckets: int, held: int, wanted: Parameters, availa
 def _too_large(
     what: str, available: int, wanted: Parameters, fits: Callable[[Parameters], bool]
 ) -> ClientError:
-    dim = _largest(lambda n: fits(replace(wanted, vector_dim=n)), wanted.vector_dim)
-    buckets = _largest(lambda n: fits(replace(wanted, buckets=n)), wanted.buckets)
+    dim = largest(lambda n: fits(replace(wanted, vector_dim=n)), wanted.vector_dim)
+    buckets = largest(lambda n: fits(replace(wanted, buckets=n)), wanted.buckets)
     room = [
         f"{n}={v}"
         for n, v, least in (("vector_dim", dim, 2), ("buckets", buckets, 1000))
@@ -79,17 +79,3 @@ def _too_large(
         else "Use a larger instance type or a larger min_count"
     )
     return ClientError(f"Out of memory: {what}, and the instance has {told(available)}. {cure}")
-
-
-def _largest(fits: Callable[[int], bool], most: int) -> int:
-    """The largest number up to `most` of which `fits` is true, 0 where there is none."""
-    low, high = 0, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle - 1)
-    return low
-
-
-def told(size: int) -> str:
-    """The bytes as a person reads them."""
-    return f"{size / 2**30:.1f} GiB" if size >= 1 << 30 else f"{size / 2**20:.3g} MiB"

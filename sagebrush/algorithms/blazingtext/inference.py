@@ -17,21 +17,14 @@ if not __package__:  # loaded by its path, as the model server loads any inferen
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     __package__, __spec__ = importlib.import_module("blazingtext").__name__, None
 
+from contract.bodies import JSON, JSON_LINES
+from contract.errors import BadRequest
+
 from . import fasttext_model, word_model
 from .fasttext_model import SUPERVISED, Model
 from .word_model import WordVectors
 
-JSON = "application/json"
-JSON_LINES = "application/jsonlines"
 MODEL = "model.bin"
-
-
-class BadRequest(ValueError):
-    """The request cannot be answered; the text says why."""
-
-    def __init__(self, message: str, status_code: int = 400) -> None:
-        super().__init__(message)
-        self.status_code = status_code
 
 
 @dataclass(frozen=True)

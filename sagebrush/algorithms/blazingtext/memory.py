@@ -65,8 +65,8 @@ def check(text: Size, wanted: WordParameters, available: int, hosts: int = 1) ->
     raise ClientError(
         f"Out of memory: {text.words} words"
         + (f" and {wanted.buckets} buckets" if wanted.subwords else "")
-        + f" of {wanted.vector_dim} dimensions take {_told(asked)}, and the instance has "
-        f"{_told(available)}. {_cure(text, wanted, available, hosts)}"
+        + f" of {wanted.vector_dim} dimensions take {told(asked)}, and the instance has "
+        f"{told(available)}. {_cure(text, wanted, available, hosts)}"
     )
 
 
@@ -81,8 +81,8 @@ def _cure(text: Size, wanted: WordParameters, available: int, hosts: int) -> str
             changed = WordParameters(**{**wanted.__dict__, name: value})
             return needed(text, changed, hosts) <= available
 
-        if (largest := _largest(fits, getattr(wanted, name))) >= least:
-            room.append(f"{name}={largest}")
+        if (value := largest(fits, getattr(wanted, name))) >= least:
+            room.append(f"{name}={value}")
     if room:
         return (
             f"It holds {' or '.join(room)}; a larger instance type or a larger min_count helps too"
@@ -90,7 +90,7 @@ def _cure(text: Size, wanted: WordParameters, available: int, hosts: int) -> str
     return "Use a larger instance type, or a larger min_count"
 
 
-def _largest(fits: Callable[[int], bool], most: int) -> int:
+def largest(fits: Callable[[int], bool], most: int) -> int:
     """The largest number up to `most` of which `fits` is true, 0 where there is none."""
     low, high = 0, most
     while low < high:
@@ -99,5 +99,8 @@ def _largest(fits: Callable[[int], bool], most: int) -> int:
     return low
 
 
-def _told(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB" if size >= 1 << 30 else f"{size >> 20} MiB"
+def told(size: int) -> str:
+    """The bytes as a person reads them."""
+    if size >= 1 << 30:
+        return f"{size / 2**30:.1f} GiB"
+    return f"{size / 2**20:.0f} MiB" if size >= 100 << 20 else f"{size / 2**20:.3g} MiB"

@@ -38,8 +38,6 @@ class Channel:
     """File, FastFile or Pipe."""
     wrapped: bool = False
     """Whether each object comes as one RecordIO record (RecordWrapperType)."""
-    attributes: tuple[str, ...] = ()
-    """The attributes of an augmented manifest, in whose order records come."""
 
     @property
     def streamed(self) -> bool:
@@ -52,7 +50,7 @@ class Channel:
         if self.streamed:
             with self.opened(epoch) as stream:
                 name = f"{self.name}_{epoch}"
-                if not self.wrapped or self.attributes:
+                if not self.wrapped:
                     yield name, stream
                     return
                 for number, content in enumerate(recordio.records(stream)):
@@ -124,5 +122,4 @@ def _channel(name: str, entry: Mapping[str, Any], folder: Path) -> Channel:
         parameters=parameters,
         mode=str(entry.get("TrainingInputMode") or "File"),
         wrapped=entry.get("RecordWrapperType") == "RecordIO",
-        attributes=tuple(entry.get("AttributeNames") or ()),
     )

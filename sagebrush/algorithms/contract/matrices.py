@@ -40,8 +40,9 @@ def read(
     """All samples of a channel; raises ClientError in AWS's words, with file and line or record.
 
     `feature_dim` is the width that is expected; without it, that of the data. `label_size` counts where
-    the content type does not say `label_size`. `epoch` is which stream is read in Pipe mode. Without a
-    content type the channel is recordIO-protobuf.
+    the content type does not say `label_size`; CSV in files with one column more than `feature_dim` has a
+    label in the first then, as AWS has it by default. `epoch` is which stream is read in Pipe mode. Without
+    a content type the channel is recordIO-protobuf.
     """
     features, labels = read_rows(channel, feature_dim, label_size, epoch)
     return Samples(scipy(features), labels)
@@ -66,6 +67,10 @@ def read_rows(
     try:
         features = rows.joined([part for part, _ in found], feature_dim)
     except rows.WrongWidth as error:
+        unsaid = not label_size and not channel.streamed and "label_size" not in channel.parameters
+        widths = {rows.width_of(part) for part, _ in found}
+        if kind == CSV and unsaid and feature_dim is not None and widths == {feature_dim + 1}:
+            return read_rows(channel, feature_dim, 1)
         raise errors.unreadable(channel.name, kind, str(error)) from None
     labels = [part for _, part in found if part is not None]
     if len(labels) < len(found) or len({part.shape[1:] for part in labels}) > 1:

@@ -40,6 +40,11 @@ def row_of(matrix: Matrix, place: int) -> int:
     return place // matrix.shape[1]
 
 
+def width_of(matrix: Matrix) -> int:
+    """The number of columns."""
+    return matrix.width if isinstance(matrix, Rows) else matrix.shape[1]
+
+
 def values(matrix: Matrix) -> Floats:
     """All values that the matrix holds, of one axis."""
     return matrix.data if isinstance(matrix, Rows) else matrix.reshape(-1)

@@ -11,13 +11,13 @@ import time
 from typing import Any
 
 import numpy as np
-from contract import channels, errors, job, log, matrices
+from contract import channels, errors, job, log, matrices, topics
 from contract.channels import CSV, Channel
 from contract.errors import ClientError
 from contract.job import Job
 from scipy.sparse import csr_matrix  # pyright: ignore[reportMissingImports]
 
-from . import documents, memory, model, moments, parameters, spectral, topics
+from . import documents, memory, model, moments, parameters, spectral
 from .decomposition import Limits
 from .model import Model
 from .parameters import Parameters
@@ -35,7 +35,7 @@ def train(given: Job) -> None:
     memory.check(limit, wanted.num_topics, wanted.feature_dim, threads=processors)
     words = None
     if "auxiliary" in given.channels:
-        words = topics.vocabulary(given.channel("auxiliary").folder, wanted.feature_dim)
+        words = topics.vocabulary(given.channel("auxiliary"), wanted.feature_dim)
     corpus = counts(given.channel("train"), wanted.feature_dim)
     _enough(corpus, wanted)
     size = len(corpus.indptr) - 1
@@ -47,7 +47,7 @@ def train(given: Job) -> None:
     file = given.model / f"{model.PREFIX}{given.host}"
     log.info(f"Serializing LDA model to {file}")
     model.save(made, file)
-    topics.write(given.output / topics.FILE, made.beta, shares, corpus, words)
+    topics.write(given.output / topics.FILE, "lda", made.beta, shares, corpus, words)
     _test(given, made, wanted, processors)
 
 

@@ -6,8 +6,7 @@ share documents, reduced to 50 dimensions by a singular value decomposition). Th
 comparable only with one another, and not with AWS's.
 
 Sources: Ding, Nallapati, Xiang, "Coherence-Aware Neural Topic Modeling" (2018): pairwise WETC; Levy and
-Goldberg, "Neural Word Embedding as Implicit Matrix Factorization" (2014): the vectors; Lau, Newman,
-Baldwin, "Machine Reading Tea Leaves" (2014): NPMI.
+Goldberg, "Neural Word Embedding as Implicit Matrix Factorization" (2014): the vectors.
 """
 
 from __future__ import annotations
@@ -54,24 +53,6 @@ def wetc(tops: Ids, present: sparse.csr_matrix) -> Floats:
     if not pairs:
         return np.ones(len(tops))
     return ((each.sum(1) ** 2).sum(1) - known) / pairs
-
-
-def npmi(tops: Ids, present: sparse.csr_matrix) -> Floats:
-    """The normalised pointwise mutual information of each topic's top words: the mean over all pairs,
-    documents being the windows. -1 for a pair that never meets. Source: Lau, Newman, Baldwin, 2014."""
-    words, where = np.unique(tops, return_inverse=True)
-    count = present.shape[0]
-    columns = present.tocsc()[:, words]
-    together = np.asarray((columns.T @ columns).todense(), np.float64) / count
-    single = np.diag(together)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = np.log(together / np.outer(single, single)) / -np.log(together)
-    value = np.where(together > 0, np.where(together < 1, value, 1.0), -1.0)
-    first, second = np.triu_indices(tops.shape[1], 1)
-    ids = where.reshape(tops.shape)
-    if not len(first):
-        return np.ones(len(tops))
-    return value[ids[:, first], ids[:, second]].mean(1)
 
 
 def _vectors(present: sparse.csr_matrix, words: Ids) -> Floats:

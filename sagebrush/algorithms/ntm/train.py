@@ -5,13 +5,13 @@ Source: Amazon SageMaker AI Developer Guide, Neural Topic Model (NTM) Algorithm.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 
 import numpy as np
 import scipy.sparse as sparse  # pyright: ignore[reportMissingImports]
 from contract import channels, errors, job, log, matrices
+from contract import topics as plotted
 from contract.channels import Channel
 from contract.errors import ClientError
 from contract.job import Job
@@ -19,9 +19,6 @@ from contract.job import Job
 from . import artefact, coherence, parameters, topics
 from .parameters import Parameters
 
-VOCABULARY = "vocab.txt"
-COHERENT = 10
-"""The top words of a topic whose coherence topics.json holds."""
 _COPIES = 5
 """Of each weight in memory: itself, its gradient, two of an optimiser, the best epoch's."""
 
@@ -33,37 +30,13 @@ def train(job: Job) -> None:
     check_memory(wanted, job.resources()[1])
     words = None
     if "auxiliary" in job.channels:
-        words = vocabulary(job.channels["auxiliary"], wanted.feature_dim)
+        words = plotted.vocabulary(job.channels["auxiliary"], wanted.feature_dim)
     found = {
         name: documents(job.channels[name], wanted.feature_dim)
         for name in ("train", "validation", "test")
         if name in job.channels
     }
     _fit(job, wanted, found, words)
-
-
-def vocabulary(channel: Channel, size: int) -> list[str]:
-    """The words of vocab.txt, in the order of their numbers; raises ClientError."""
-    if channel.content_type not in ("", "text/plain"):
-        raise errors.misconfigured(
-            f"The ContentType of the auxiliary channel must be text/plain, not {channel.content_type}"
-        )
-    named = [(name, source.read()) for name, source in channel.files()]
-    if not channel.streamed:
-        named = [(name, content) for name, content in named if name == VOCABULARY]
-    if len(named) != 1:
-        raise errors.misconfigured(f"The auxiliary channel must contain a file named {VOCABULARY}")
-    try:
-        text = named[0][1].decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise errors.unreadable(channel.name, "text/plain", f"{VOCABULARY}: {error}") from None
-    words = [line.strip() for line in text.rstrip().split("\n")] if text.strip() else []
-    if len(words) != size:
-        raise ClientError(
-            f"The vocabulary file {VOCABULARY} has {len(words)} words, but feature_dim is {size}: it must"
-            " have one line for each word, in the order of the integer IDs in the data"
-        )
-    return words
 
 
 def documents(channel: Channel, size: int) -> sparse.csr_matrix:
@@ -132,7 +105,8 @@ def _tell_topics(
     job: Job, weights: topics.Floats, train: sparse.csr_matrix, words: Sequence[str] | None
 ) -> None:
     """The topics are in the log, and for plots in topics.json."""
-    tops, present = topics.top(weights, topics.TOP), coherence.sample(train)
+    weights = weights.T
+    tops, present = plotted.top(weights, topics.TOP), coherence.sample(train)
     wetc = None
     if words is not None:
         if unknown := coherence.unknown(train):
@@ -147,9 +121,8 @@ def _tell_topics(
         log.info(line)
     model = artefact.load(job.model / f"{artefact.PREFIX}{job.host}")
     shares = np.asarray(model.mixtures(train[: coherence.DOCUMENTS])).mean(0)
-    found = topics.document(weights, shares, coherence.npmi(tops[:, :COHERENT], present), words)
-    text = json.dumps(found, ensure_ascii=False)
-    (job.output / "topics.json").write_text(text, encoding="utf-8")
+    chances = topics.softmax(weights)
+    plotted.write(job.output / plotted.FILE, "ntm", chances, shares, present, words)
 
 
 if __name__ == "__main__":

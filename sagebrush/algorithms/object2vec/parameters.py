@@ -139,7 +139,7 @@ def _encoder(which: str, values: Mapping[str, Any]) -> Encoder:
             raise ClientError(
                 f"{which}_{name} is required where {which}_network is {own['network']!r}, not 'enc0'"
             )
-    if own["layers"] in (None, "auto"):
+    if own["layers"] in (None, "auto") or own["network"] == "pooled_embedding":
         own["layers"] = AUTO_LAYERS[own["network"]]
     if own["pretrained_embedding_file"] and not own["vocab_file"]:
         raise ClientError(

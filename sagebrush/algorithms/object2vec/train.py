@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import torch
 from contract import channels, log
+from contract.bodies import JSON_LINES
 from contract.errors import ClientError
 from contract.job import Job, run
 
@@ -18,7 +19,6 @@ from .data import Pairs
 from .network import Network
 from .parameters import Encoder, Parameters
 
-JSON_LINES = "application/jsonlines"
 STATES = {"adam": 2, "adadelta": 2, "adagrad": 1, "rmsprop": 1, "sgd": 0}
 """Numbers that an optimizer keeps for each weight."""
 FLOAT = 4

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contract.errors import ClientError
-from contract.hyperparameters import Boolean, Choice, Integer, Number, read
+from contract.hyperparameters import Boolean, Choice, Integer, Number, invalid, read
 
 
 def _count(default: int | None) -> Integer:
@@ -83,6 +83,8 @@ def settings(given: Mapping[str, str]) -> dict[str, Any]:
             f"rnn_num_hidden must be a multiple of 2, not {found['rnn_num_hidden']}: half of the"
             " units of the encoder's first layer read in each direction"
         )
+    if found["max_num_batches"] == 0:
+        raise invalid("max_num_batches", 0, "a positive integer, or -1 for no limit")
     if found["momentum"] is not None and found["optimizer_type"] != "sgd":
         raise ClientError(
             f"momentum is for optimizer_type=sgd alone: leave it out with {found['optimizer_type']}"

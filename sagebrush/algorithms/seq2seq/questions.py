@@ -13,21 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from contract import record_protobuf, recordio
-from contract.errors import ClientError
+from contract.bodies import JSON, JSON_LINES
+from contract.channels import RECORDIO_PROTOBUF as RECORDS
+from contract.errors import BadRequest, ClientError
 
 from .data import sequence
-
-JSON = "application/json"
-JSON_LINES = "application/jsonlines"
-RECORDS = "application/x-recordio-protobuf"
-
-
-class BadRequest(ValueError):
-    """The request cannot be answered; the text says why."""
-
-    def __init__(self, message: str, status_code: int = 400) -> None:
-        super().__init__(message)
-        self.status_code = status_code
 
 
 @dataclass(frozen=True)

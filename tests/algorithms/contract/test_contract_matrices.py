@@ -53,6 +53,17 @@ def test_csv_with_labels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.features, [[2, 3], [4, 5]])
 
 
+def test_csv_that_does_not_say_label_size_may_have_a_label_as_awss(tmp_path: Path) -> None:
+    found, labels = matrices.read_rows(channel(tmp_path, "text/csv", b"9,1,2\n8,3,4\n"), 2)
+    assert not isinstance(found, rows.Rows)
+    assert labels is not None
+    np.testing.assert_array_equal(found, [[1, 2], [3, 4]])
+    np.testing.assert_array_equal(labels, [9, 8])
+    said = channels.read({"train": {"ContentType": CSV}}, tmp_path)["train"]
+    with pytest.raises(ClientError, match="3 features where feature_dim is 2"):
+        matrices.read_rows(said, 2)
+
+
 def test_wide_and_almost_empty_csv_is_sparse(tmp_path: Path) -> None:
     lines = b"".join(b",".join([b"0"] * n + [b"2"] + [b"0"] * (299 - n)) + b"\n" for n in range(40))
     found, _ = matrices.read_rows(channel(tmp_path, CSV, lines))

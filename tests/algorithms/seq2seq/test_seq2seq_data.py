@@ -40,6 +40,7 @@ def test_the_guides_defaults() -> None:
         ({"embed_dropout_source": "1.5"}, "1.5"),
         ({"encoder_type": "transformer"}, "transformer"),
         ({"beam_size": "0"}, "0"),
+        ({"max_num_batches": "0"}, "a positive integer, or -1"),
         ({"vocab_size": "7"}, "vocab_size"),
     ],
 )
