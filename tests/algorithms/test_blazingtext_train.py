@@ -127,7 +127,10 @@ WRONG: list[tuple[dict[str, str], bytes, str]] = [
             ({"mode": "supervised", "epoch": "3"}, "('epoch' was unexpected)"),
             ({"mode": "supervised", "epochs": "many"}, "'many' is not of type 'integer'"),
             ({**SMALL, "early_stopping": "True"}, "early_stopping=True needs the channel"),
-            ({**SMALL, "buckets": "2000000000"}, "take 74.5 GiB in model.bin, and the instance has"),
+            (
+                {**SMALL, "buckets": "2000000000"},
+                "take 74.5 GiB in model.bin, and the instance has",
+            ),
             ({**SMALL, "min_count": "1000000"}, "No word occurs at least min_count=1000000 times"),
             ({**SMALL, "learning_rate": "1e30"}, "lower learning_rate"),
         )
@@ -141,7 +144,10 @@ WRONG: list[tuple[dict[str, str], bytes, str]] = [
             (b"label_a one\nlabel_b two\n", "has no line with a label and text"),
             (b'{"source": "x", "label": 1}\n{"source": "y"}\n', "line 2: 'label' is missing"),
             (b'{"source": "x", "label": 1}\n{"source": \n', "line 2: not JSON"),
-            (b'{"source": "x", "label": {"a": 1}}\n', "line 1: a label must be a number or a string"),
+            (
+                b'{"source": "x", "label": {"a": 1}}\n',
+                "line 1: a label must be a number or a string",
+            ),
             (b'{"source": "x", "label": "two words"}\n', "the label 'two words' holds white space"),
             (b'{"source": 3, "label": 1}\n', "line 1: 'source' must be a string"),
             (b"__label__a caf\xe9\n", "line 1: not UTF-8"),
