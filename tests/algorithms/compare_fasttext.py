@@ -28,7 +28,7 @@ for _ in range(3000):
     lines.append(f"__label__{topic}é {sentence(topic)}\n")
 text = folder / "train.txt"
 text.write_text("".join(lines))
-asked = [sentence(chance.randrange(7)) for _ in range(200)]
+asked = [sentence(chance.randrange(7)) for _ in range(60)]
 asked += ["", "  ", "unknown words", "__label__1é", "__label__zz a", "a\tb\rc\x0bd\x0ce"]
 asked += [f"あ 漢 {words[3]}", f"before </s> after {words[4]}", f"{words[1]}\x00{words[2]}"]
 asked += [f"\u3000{words[2]}", f"{words[5]}\u00a0{words[6]}", words[7] * 50]

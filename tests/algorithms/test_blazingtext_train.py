@@ -10,7 +10,7 @@ import pytest
 
 from sagebrush.algorithms.blazingtext import fasttext_model
 from sagebrush.environments.environment import Environment
-from tests.algorithms.blazingtext_job import TOPICS, TrainingJob, sentences
+from tests.algorithms.blazingtext_job import TOPICS, TrainingJob, run_all, sentences
 
 SMALL = {
     "mode": "supervised",
@@ -35,7 +35,9 @@ def metric(log: str, name: str) -> float:
 
 
 def test_labelled_lines_become_a_model_that_tells_topics_apart(job: TrainingJob) -> None:
-    job.channel("train", sentences(600))
+    lines = sentences(600)  # several files are one text
+    job.channel("train", lines[:100], "part-1.txt")
+    job.channel("train", lines[100:], "part-2.txt")
     job.channel("validation", sentences(200, seed=1))
     done = job.run(**SMALL)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -73,13 +75,6 @@ def test_augmented_manifests_train_with_numbers_and_lists(job: TrainingJob) -> N
     model = fasttext_model.load(job.model)
     assert sorted(model.labels) == ["__label__0", "__label__1", "__label__2"]
     assert model.predict("the oven and the bread")[0] == ["__label__0"]
-
-
-def test_several_files_are_one_text(job: TrainingJob) -> None:
-    lines = sentences(300)
-    job.channel("train", lines[:100], "part-1.txt")
-    job.channel("train", lines[100:], "part-2.txt")
-    assert "Number of train examples: 300" in job.run(**SMALL).stdout
 
 
 def test_early_stopping_keeps_the_best_and_waits_for_patience(job: TrainingJob) -> None:
@@ -124,63 +119,61 @@ def test_validation_labels_that_training_lacks_count_as_wrong(job: TrainingJob) 
     assert metric(done.stdout, "validation_accuracy") == pytest.approx(0.5, abs=0.03)
 
 
-@pytest.mark.parametrize(
-    ("hyperparameters", "words"),
-    [
-        ({}, "'mode' is a required property"),
-        ({"mode": "supervised", "epoch": "3"}, "('epoch' was unexpected)"),
-        ({"mode": "supervised", "epochs": "many"}, "'many' is not of type 'integer'"),
-        ({**SMALL, "early_stopping": "True"}, "early_stopping=True needs the channel"),
-        ({**SMALL, "buckets": "2000000000"}, "take 74.5 GiB in model.bin, and the instance has"),
-        ({**SMALL, "min_count": "1000000"}, "No word occurs at least min_count=1000000 times"),
-    ],
-)
-def test_wrong_hyperparameters_are_named(
-    job: TrainingJob, hyperparameters: dict[str, str], words: str
-) -> None:
-    job.channel("train", sentences(20))
-    done = job.run(**hyperparameters)
-    assert done.returncode == 2
-    assert job.failure.startswith("ClientError: ")
-    assert words in job.failure
-    assert words in done.stderr
-    assert not job.model.exists()
+WRONG: list[tuple[dict[str, str], bytes, str]] = [
+    *(
+        (given, "".join(f"{line}\n" for line in sentences(20)).encode(), words)
+        for given, words in (
+            ({}, "'mode' is a required property"),
+            ({"mode": "supervised", "epoch": "3"}, "('epoch' was unexpected)"),
+            ({"mode": "supervised", "epochs": "many"}, "'many' is not of type 'integer'"),
+            ({**SMALL, "early_stopping": "True"}, "early_stopping=True needs the channel"),
+            (
+                {**SMALL, "buckets": "2000000000"},
+                "take 74.5 GiB in model.bin, and the instance has",
+            ),
+            ({**SMALL, "min_count": "1000000"}, "No word occurs at least min_count=1000000 times"),
+            ({**SMALL, "learning_rate": "1e30"}, "lower learning_rate"),
+        )
+    ),
+    *(
+        (SMALL, content, words)
+        for content, words in (
+            (b"", "The channel 'train' holds only empty files"),
+            (b"no labels here\nnone here\n", "has no line with a label and text"),
+            (b"__label__a\n__label__b\n", "has no line with a label and text"),
+            (b"label_a one\nlabel_b two\n", "has no line with a label and text"),
+            (b'{"source": "x", "label": 1}\n{"source": "y"}\n', "line 2: 'label' is missing"),
+            (b'{"source": "x", "label": 1}\n{"source": \n', "line 2: not JSON"),
+            (
+                b'{"source": "x", "label": {"a": 1}}\n',
+                "line 1: a label must be a number or a string",
+            ),
+            (b'{"source": "x", "label": "two words"}\n', "the label 'two words' holds white space"),
+            (b'{"source": 3, "label": 1}\n', "line 1: 'source' must be a string"),
+            (b"__label__a caf\xe9\n", "line 1: not UTF-8"),
+        )
+    ),
+]
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "The channel 'train' holds only empty files"),
-        (b"no labels here\nnone here\n", "has no line with a label and text"),
-        (b"__label__a\n__label__b\n", "has no line with a label and text"),
-        (b"label_a one\nlabel_b two\n", "has no line with a label and text"),
-        (b'{"source": "x", "label": 1}\n{"source": "y"}\n', "line 2: 'label' is missing"),
-        (b'{"source": "x", "label": 1}\n{"source": \n', "line 2: not JSON"),
-        (b'{"source": "x", "label": {"a": 1}}\n', "line 1: a label must be a number or a string"),
-        (b'{"source": "x", "label": "two words"}\n', "the label 'two words' holds white space"),
-        (b'{"source": 3, "label": 1}\n', "line 1: 'source' must be a string"),
-        (b"__label__a caf\xe9\n", "line 1: not UTF-8"),
-    ],
-)
-def test_wrong_texts_are_told_with_their_place(
-    job: TrainingJob, content: bytes, words: str
-) -> None:
-    job.channel("train", content)
-    assert job.run(**SMALL).returncode == 2
-    assert job.failure.startswith("ClientError: ")
-    assert words in job.failure
+def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, algorithms: Environment) -> None:
+    jobs = [TrainingJob(tmp_path / str(number), algorithms.python) for number in range(len(WRONG))]
+    for job, (given, content, _) in zip(jobs, WRONG, strict=True):
+        job.channel("train", content)
+        job.configure(**given)
+    done = run_all(jobs)
+    for job, (_, _, words) in zip(jobs, WRONG, strict=True):
+        assert f"status 2 of {job.root}\n" in done.stdout, (words, done.stdout, done.stderr)
+        assert job.failure.startswith("ClientError: ")
+        assert words in job.failure
+        assert words in done.stderr
+        assert not job.model.exists()
 
 
 def test_the_train_channel_is_required(job: TrainingJob) -> None:
     job.channel("training", sentences(20))
     assert job.run(**SMALL).returncode == 2
     assert "The channel 'train' is required" in job.failure
-
-
-def test_a_rate_that_diverges_is_told(job: TrainingJob) -> None:
-    job.channel("train", sentences(300))
-    assert job.run(**{**SMALL, "learning_rate": "1e30"}).returncode == 2
-    assert "lower learning_rate" in job.failure
 
 
 def test_two_runs_give_the_same_model(job: TrainingJob) -> None:

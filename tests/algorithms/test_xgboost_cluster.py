@@ -77,7 +77,22 @@ def test_a_peer_that_is_gone_ends_the_others(tmp_path: Path, xgboost: Environmen
     log = running[0].communicate(timeout=100)[0]
     running[1].communicate(timeout=100)
     assert running[1].returncode == 9
-    assert running[0].returncode != 0, log
+    assert running[0].returncode == 1, log
+    assert (roots[0] / "output" / "failure").read_text() == (
+        "AlgorithmError: XGB train call failed: algo-1 has lost the connection to another instance"
+        " (algo-2), which has ended or cannot be reached. That instance's log says why."
+    )
+
+
+def test_the_instance_with_a_bad_label_says_so(tmp_path: Path, xgboost: Environment) -> None:
+    table = rows(100)
+    roots = staged(tmp_path, [csv([[7.0, *row[1:]] for row in table[:50]]), csv(table[50:])])
+    port = free_port()
+    running = [start(xgboost.python, root, port) for root in roots]
+    logs = [process.communicate(timeout=100)[0] for process in running]
+    assert [process.returncode for process in running] == [2, 1], logs
+    failure = (roots[0] / "output" / "failure").read_text()
+    assert failure == "ClientError: label must be in [0,1] for logistic regression"
 
 
 def test_old_versions_are_refused(tmp_path: Path, released_xgboost: Environment) -> None:

@@ -10,10 +10,16 @@ import io
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Union
+from typing import TYPE_CHECKING, Any, BinaryIO, Union
 
 import numpy as np
-import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+else:  # NumPy of before 1.20 has no types for arrays
+    Array = np.ndarray
 
 LIST = 0x112
 """What the file begins with."""
@@ -24,7 +30,6 @@ TYPES: Mapping[int, str] = {
 """MXNet's number of a type -> NumPy's name."""
 _CPU = (1, 0)
 """Device type and id of the memory that arrays are saved from."""
-Array = npt.NDArray[Any]
 Arrays = Union[Sequence[Array], Mapping[str, Array]]
 
 

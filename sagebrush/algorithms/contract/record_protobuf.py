@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from .errors import ClientError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 KINDS: Mapping[int, np.dtype[Any]] = {
     2: np.dtype("<f4"),

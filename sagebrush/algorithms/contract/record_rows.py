@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from . import record_protobuf, recordio
 from .errors import ClientError
 from .record_protobuf import KINDS, Pieces, Raw
 from .rows import Floats, Matrix, Rows
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 NAME = "values"
 BATCH = 16384

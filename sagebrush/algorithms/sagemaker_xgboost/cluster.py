@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import xgboost  # pyright: ignore[reportMissingImports]
+from contract.errors import AlgorithmError
 
 from . import log
 
@@ -25,6 +26,8 @@ LEAST = (2, 1)
 """The version from which a group notices that a member is gone."""
 WAIT = 300
 """Seconds in which the hosts must find one another."""
+_GONE = re.compile(r"allreduce|allgather|broadcast|socket error|poll error|the tracker", re.I)
+"""What stands in XGBoost's errors of a member that is gone."""
 
 
 class TooOld(Exception):
@@ -44,7 +47,8 @@ def check() -> None:
 
 @contextlib.contextmanager
 def joined(hosts: Sequence[str], host: str, port: int = PORT) -> Iterator[None]:
-    """Within it, this process and those of the other hosts are one group; raises TooOld and OSError."""
+    """Within it, this process and those of the other hosts are one group. Raises TooOld, OSError, and
+    AlgorithmError where another host is gone; what is raised within it goes on."""
     check()
     from xgboost import collective  # pyright: ignore[reportMissingImports]
     from xgboost.tracker import RabitTracker  # pyright: ignore[reportMissingImports]
@@ -58,13 +62,34 @@ def joined(hosts: Sequence[str], host: str, port: int = PORT) -> Iterator[None]:
     else:
         _reach(place, port)
     log.info(f"Connected to RabitTracker, current_host={host}")
-    with collective.CommunicatorContext(
-        dmlc_tracker_uri=place,
-        dmlc_tracker_port=port,
-        dmlc_task_id=f"{hosts.index(host):05d}",
-        dmlc_timeout=WAIT,
-    ):
-        yield
+    raised: Exception | None = None
+    try:
+        with collective.CommunicatorContext(
+            dmlc_tracker_uri=place,
+            dmlc_tracker_port=port,
+            dmlc_task_id=f"{hosts.index(host):05d}",
+            dmlc_timeout=WAIT,
+        ):
+            try:
+                yield
+            except Exception as error:
+                raised = error
+                raise
+    except (xgboost.core.XGBoostError, AlgorithmError) as error:
+        # Leaving a broken group fails as well, and would hide what it broke by.
+        raise ended(raised or error, host, hosts) from None
+
+
+def ended(error: Exception, host: str, hosts: Sequence[str]) -> Exception:
+    """The error with which a host's part in the group ends: where others are gone, one that says so."""
+    of_group = isinstance(error, (xgboost.core.XGBoostError, AlgorithmError))
+    if not of_group or not _GONE.search(str(error)):
+        return error
+    others = ", ".join(each for each in hosts if each != host)
+    return AlgorithmError(
+        f"XGB train call failed: {host} has lost the connection to another instance ({others}), which"
+        " has ended or cannot be reached. That instance's log says why."
+    )
 
 
 def told(mine: Any, hosts: Sequence[str]) -> list[Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from contract import matrices, record_rows
 from contract.channels import Channel
 from contract.errors import ClientError
 
@@ -151,11 +152,6 @@ def _libsvm(channel: Channel, _weighted: bool) -> Iterator[Table]:
 
 
 def _recordio(channel: Channel, _weighted: bool) -> Iterator[Table]:
-    try:
-        # Only here: NumPy of before 1.20, in the environments of old images, lacks what they import.
-        from contract import matrices, record_rows
-    except ImportError as error:
-        raise ClientError(f"recordio-protobuf is read by newer images only ({error})") from None
     for name, source in _sources(channel):
         for features, labels in record_rows.parts(source):
             if labels is None:

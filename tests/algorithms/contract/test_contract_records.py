@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import importlib
+import importlib.util
 import io
 import json
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +171,19 @@ def test_recordio_is_the_companions() -> None:
 def test_streams_that_are_no_recordio_are_told(data: bytes) -> None:
     with pytest.raises(ClientError, match="record"):
         list(recordio.records(io.BytesIO(data)))
+
+
+def test_numpy_without_types_of_arrays_reads_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it was before 1.20, in the environments of old images."""
+    folder = Path(record_rows.__file__).parent
+    spec = importlib.util.spec_from_file_location(
+        "contract_of_old", folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    assert spec
+    monkeypatch.setitem(sys.modules, "contract_of_old", importlib.util.module_from_spec(spec))
+    monkeypatch.setitem(sys.modules, "numpy.typing", None)
+    for name in ("matrices", "record_rows", "ndarrays"):
+        importlib.import_module(f"contract_of_old.{name}")
+    again = sys.modules["contract_of_old.record_rows"]
+    [(features, _)] = again.parts(io.BytesIO(base64.b64decode(next(iter(SDK.values()))["bytes"])))
+    assert len(features)

@@ -100,6 +100,7 @@ def test_what_cannot_be_read_is_refused(served: Any) -> None:
     )
     status, text = ask("1,2,3", CSV, "image/png")
     assert (status, text[:40]) == (406, "Accept type image/png is not supported. ")
+    assert ask("") == ask("", "application/json") == (204, "")  # before its type is looked at
     assert ask("1,2")[0] == 200  # one column fewer is let through, as the container does
     assert ask("1")[0] == 400
     status, text = ask("1,2,3,4,5")

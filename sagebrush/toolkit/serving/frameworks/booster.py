@@ -88,7 +88,9 @@ class BuiltIn(Defaults):
 
     def input_fn(self, body: bytes | str, content_type: str) -> Any:
         """The body as a DMatrix; libsvm's labels may be missing. Raises Unreadable (415), as AWS's
-        container does also for a body that is not what its type says."""
+        container does also for a body that is not what its type says; 204 for an empty one."""
+        if not body:
+            raise Unreadable("", 204)
         kind = formats.base(content_type)
         reader, name = READERS.get(kind, (None, ""))
         if reader is None:
