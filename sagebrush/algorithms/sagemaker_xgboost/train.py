@@ -186,7 +186,9 @@ def _plan(job: Job, values: Mapping[str, Any], validated: bool) -> Plan:
         own["silent"] = values["silent"]
     elif values.get("silent") == 1:
         own.setdefault("verbosity", 0)
-    own.setdefault("nthread", job.resources()[0])
+    processors = job.resources()[0]
+    # OpenMP ends a process that asks for more threads than the system has.
+    own["nthread"] = min(own.get("nthread", processors), 4 * processors)
     if "updater" in own:
         own["updater"] = ",".join(own["updater"])
     for name in ("monotone_constraints", "interaction_constraints"):
