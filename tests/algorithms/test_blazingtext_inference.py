@@ -128,3 +128,15 @@ def test_it_loads_by_its_path_as_the_model_server_loads_it(
     assert loaded.predict("good")[0] == ["__label__pos"]
     for name in [n for n in sys.modules if n.split(".")[0] == "blazingtext"]:
         monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", b'{"instances": ["\\ud800"]}'),
+        ("application/jsonlines", b'{"source": "\\udfff"}'),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_a_bad_request(kind: str, body: bytes) -> None:
+    with pytest.raises(inference.BadRequest, match="not Unicode"):
+        inference.input_fn(body, kind)

@@ -39,6 +39,15 @@ def test_where_nothing_helps_it_says_so() -> None:
         memory.check(Size(50_000_000, 0, 1_000_000_000), PLAIN, 1 << 30)
 
 
+@pytest.mark.parametrize("name", ["negative_samples", "window_size"])
+def test_absurd_windows_are_refused_with_what_fits(name: str) -> None:
+    wanted = WordParameters("skipgram", **{name: 2**31 - 1})
+    with pytest.raises(ClientError, match=f"{name}=") as error:
+        memory.check(Size(200, 0, 9_000), wanted, 1 << 30)
+    fits = int(re.findall(rf"{name}=(\d+)", str(error.value))[-1])
+    memory.check(Size(200, 0, 9_000), WordParameters("skipgram", **{name: fits}), 1 << 30)
+
+
 def test_n_grams_are_counted_from_the_words() -> None:
     # <sun>: 3, 2 and 1 of 3, 4 and 5 characters; <a>: itself
     assert memory.size([b"sun", b"a"], 9, SUBWORDS) == Size(2, 3 + 2 + 1 + 1, 9)

@@ -46,6 +46,7 @@ def test_pairs_of_all_files_cut_at_the_longest(tmp_path: Path) -> None:
         ('{"label": 0, "in0": [-1], "in1": [1]}', 'Vocab id "-1" is negative'),
         ('{"label": 0, "in0": [], "in1": [1]}', "'in0' is an empty list"),
         ('{"label": 0, "in0": [1]}', "'in1' is missing"),
+        (f'{{"label": 1{"0" * 400}, "in0": [1], "in1": [1]}}', "'label' must be a number"),
         ('{"in0": [1], "in1": [1]}', "'label' is missing"),
         ('{"label": "1", "in0": [1], "in1": [1]}', "'label' must be a number, not \"1\""),
         ('{"label": NaN, "in0": [1], "in1": [1]}', "'label' must be a number, not NaN"),

@@ -88,6 +88,14 @@ def test_metrics_and_tunable_parameters_are_those_that_the_algorithm_has() -> No
     assert set(json.loads((FOLDER / "tunable.json").read_text())) <= set(parameters.TABLE)
 
 
+@pytest.mark.parametrize("text", ['[["a"]]', "(" * 9000, "[" * 99999, "1" * 5000])
+def test_constraints_that_are_none(text: str) -> None:
+    for name in ("interaction_constraints", "monotone_constraints"):
+        given = {"num_round": "1", "tree_method": "hist", name: text}
+        with pytest.raises(ClientError, match=name):
+            parameters.read(given)
+
+
 def test_libsvm_has_weights_queries_and_columns_from_zero() -> None:
     found = tables.libsvm(io.BytesIO(b"1:0.5 qid:3 0:1 4:-2.5e1\n0:2 qid:4 # none\n"))
     assert found.labels.tolist() == [1, 0]

@@ -59,7 +59,7 @@ def _is_sample(line: bytes) -> bool:
         return False
     try:
         sample = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(sample, dict) and "source" in sample
 
@@ -68,7 +68,7 @@ def _from_manifest(line: bytes, where: str) -> bytes:
     """The `__label__` line of one line of an augmented manifest; raises ClientError."""
     try:
         sample = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ClientError(f"{where}: not JSON ({error})") from None
     if not isinstance(sample, dict):
         raise ClientError(f"{where}: not a JSON object")

@@ -123,6 +123,7 @@ def _from_json(text: str) -> list[Question]:
     for number, sentence in enumerate(request["instances"]):
         if not isinstance(sentence, str):
             raise BadRequest(f"instances[{number}] must be a string")
+        _check(sentence, f"instances[{number}]")
     return [Question(sentence, k) for sentence in request["instances"]]
 
 
@@ -136,8 +137,17 @@ def _from_lines(text: str) -> list[Question]:
         asked = sample.get("source", sample.get("word")) if isinstance(sample, dict) else None
         if not isinstance(asked, str):
             raise BadRequest(f'Line {number} must be {{"source": "a sentence or a word"}}')
+        _check(asked, f"Line {number}")
         questions.append(Question(asked, _k(sample.get("k", 1))))
     return questions
+
+
+def _check(sentence: str, what: str) -> None:
+    """Raises BadRequest for half of a surrogate pair, which JSON can escape and UTF-8 lacks."""
+    try:
+        sentence.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequest(f"{what} is not Unicode: {error}") from None
 
 
 def _json(text: str, what: str) -> Any:

@@ -17,8 +17,10 @@ PLACES = 40
 """Bytes for each n-gram while their buckets are found."""
 TABLES = 256 << 20
 """Bytes that Python, NumPy, the compiled loops and the table of negative samples take."""
-LEAST = {"vector_dim": 10, "buckets": 10_000}
+LEAST = {"vector_dim": 10, "buckets": 10_000, "negative_samples": 1, "window_size": 1}
 """The smallest values that are worth proposing."""
+USUAL = {"negative_samples": 1000, "window_size": 1000}
+"""Values up to which it is not these that take the memory."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ def needed(text: Size, wanted: WordParameters, hosts: int = 1) -> int:
         written += text.ngrams * FLOAT
     # Finding the n-grams' places takes more than learning; it is over before matrices are made.
     finding = text.ngrams * PLACES
-    return max(matrices + written, finding) + 2 * text.tokens * FLOAT + TABLES
+    window = 0 if wanted.mode == "cbow" else 2 * wanted.window_size
+    gathered = (wanted.negative_samples + window) * row  # by each thread, of one window
+    return max(matrices + written, finding) + gathered + 2 * text.tokens * FLOAT + TABLES
 
 
 def check(text: Size, wanted: WordParameters, available: int, hosts: int = 1) -> None:
@@ -75,6 +79,8 @@ def _cure(text: Size, wanted: WordParameters, available: int, hosts: int) -> str
     room = []
     for name, least in LEAST.items():
         if name == "buckets" and not wanted.subwords:
+            continue
+        if getattr(wanted, name) <= USUAL.get(name, 0):
             continue
 
         def fits(value: int, name: str = name) -> bool:

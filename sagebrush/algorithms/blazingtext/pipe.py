@@ -59,7 +59,7 @@ def _value(text: bytes) -> object:
     """A label as the manifest has it: a number, a list, or a string."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if isinstance(found, int | list) and not isinstance(found, bool):
         return found

@@ -51,7 +51,7 @@ def _check(file: Path) -> None:
 def _is_sample(line: bytes) -> bool:
     try:
         sample = json.loads(line.decode("utf-8-sig"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(sample, dict) and "source" in sample
 
@@ -59,7 +59,7 @@ def _is_sample(line: bytes) -> bool:
 def _sentence(line: bytes, where: str) -> bytes:
     try:
         sample = json.loads(line.decode("utf-8-sig"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ClientError(f"{where}: not JSON ({error})") from None
     if not isinstance(sample, dict) or not isinstance(sample.get("source"), str):
         raise ClientError(f"{where}: 'source' must be a string")

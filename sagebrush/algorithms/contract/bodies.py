@@ -53,7 +53,7 @@ def parse(body: bytes | str, kind: str, feature_dim: int) -> Matrix:
 
 
 def _csv(data: bytes, label_size: str) -> list[Matrix]:
-    if not label_size.isdigit():
+    if not label_size.isdecimal() or len(label_size) > 9:
         raise BadRequest(f"label_size={label_size} is not a whole number")
     try:
         return [features for features, *_ in csv_rows.parts(io.BytesIO(data), int(label_size))]

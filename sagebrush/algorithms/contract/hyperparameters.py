@@ -17,6 +17,8 @@ from typing import Any, Union
 
 from .errors import ClientError
 
+SHOWN = 200
+"""Characters of a value that an error shows."""
 PLATFORM = ("_", "sagemaker_")
 """Prefixes of names that are the platform's: `_tuning_objective_metric`, `sagemaker_program`."""
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
@@ -105,10 +107,17 @@ def read(given: Mapping[str, str], table: Mapping[str, Kind]) -> dict[str, Any]:
 def invalid(name: str, value: object, expects: str) -> ClientError:
     """The error for a value that a rule across hyperparameters forbids: `expects` says what would be
     right ("a string of 3 numbers, as num_topics says")."""
+    shown = _short(value)
     return _invalid(
-        f"The value '{value}' is not valid for the '{name}' hyperparameter which expects {expects}",
-        f"{value!r} is not valid",
+        f"The value '{shown}' is not valid for the '{name}' hyperparameter which expects {expects}",
+        f"{shown!r} is not valid",
     )
+
+
+def _short(value: object) -> object:
+    """The value as an error tells it: the reason behind a long one is to be read, too."""
+    text = str(value)
+    return value if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _plain(value: object) -> str:
@@ -133,7 +142,7 @@ def _value(name: str, text: str, kind: Kind) -> object:
         if kind.pattern is not None and not re.fullmatch(kind.pattern, text):
             pattern = f"a string which matches the pattern '^{kind.pattern}$'"
             raise _invalid(
-                _expects(name, text, pattern), f"{text!r} does not match '^{kind.pattern}$'"
+                _expects(name, text, pattern), f"{_short(text)!r} does not match '^{kind.pattern}$'"
             )
         return text
     if text in kind.also:
@@ -141,7 +150,9 @@ def _value(name: str, text: str, kind: Kind) -> object:
     number = _whole(text) if isinstance(kind, Integer) else _real(text)
     if number is None:
         type_ = "integer" if isinstance(kind, Integer) else "number"
-        raise _invalid(_expects(name, text, _range(kind)), f"{text!r} is not of type '{type_}'")
+        raise _invalid(
+            _expects(name, text, _range(kind)), f"{_short(text)!r} is not of type '{type_}'"
+        )
     if why := _outside(number, kind):
         raise _invalid(_expects(name, text, _range(kind)), why)
     return number
@@ -201,15 +212,15 @@ def _range(kind: Integer | Number) -> str:
 
 
 def _expects(name: str, text: str, what: str) -> str:
-    return f"The value '{text}' is not valid for the '{name}' hyperparameter which expects {what}"
+    return f"The value '{_short(text)}' is not valid for the '{name}' hyperparameter which expects {what}"
 
 
 def _not_among(name: str, text: str, values: tuple[str, ...]) -> ClientError:
     allowed = ", ".join(f"'{value}'" for value in values)
     return _invalid(
-        f"The value '{text}' is not valid for the '{name}' hyperparameter which accepts one of the"
+        f"The value '{_short(text)}' is not valid for the '{name}' hyperparameter which accepts one of the"
         f" following: {allowed}",
-        f"{text!r} is not one of {list(values)}",
+        f"{_short(text)!r} is not one of {list(values)}",
     )
 
 

@@ -7,6 +7,8 @@ them (github.com/aws/sagemaker-xgboost-container, algorithm_toolkit/exceptions.p
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import signal
@@ -104,6 +106,8 @@ def run(train: Callable[[Job], None]) -> int:
     except Exception as error:
         if _out_of_memory(error):
             return _fail(root, f"ClientError: {_too_small(error)}", CLIENT)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _fail(root, f"ClientError: {_full(error)}", CLIENT)
         traceback.print_exc()
         return _fail(root, f"AlgorithmError: {type(error).__name__}: {error}", ALGORITHM)
     return 0
@@ -127,12 +131,23 @@ def _too_small(error: Exception) -> str:
     )
 
 
+def _full(error: OSError) -> str:
+    return (
+        f"No space left on device ({error}). Please use a larger VolumeSizeInGB, or reduce the size of"
+        " the model or of the data."
+    )
+
+
 def _fail(root: Path, reason: str, status: int) -> int:
-    """`status`; the reason is in the log and in output/failure."""
-    sys.stdout.flush()
-    print(reason, file=sys.stderr, flush=True)
-    (root / "output").mkdir(parents=True, exist_ok=True)
-    (root / "output" / "failure").write_text(reason[:REASON], encoding="utf-8")
+    """`status`; the reason is in the log and, where the disk takes it, in output/failure."""
+    with contextlib.suppress(OSError):  # the log may lie on the disk that is full
+        sys.stdout.flush()
+        print(reason, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):
+        (root / "output").mkdir(parents=True, exist_ok=True)
+        # Names of files may hold bytes that are no UTF-8.
+        failure = reason[:REASON].encode("utf-8", "replace")
+        (root / "output" / "failure").write_bytes(failure)
     return status
 
 

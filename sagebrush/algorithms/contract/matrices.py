@@ -59,7 +59,7 @@ def read_rows(
             f" {RECORDIO_PROTOBUF} or {CSV}"
         )
     given = channel.parameters.get("label_size", str(label_size))
-    if not given.isdigit():
+    if not given.isdecimal() or len(given) > 9:
         raise errors.unreadable(channel.name, kind, f"label_size={given} is not a whole number")
     found = list(_parts(channel, kind, int(given), epoch))
     if not found:

@@ -18,7 +18,7 @@ TABLE: Mapping[str, hyperparameters.Kind] = {
     "num_topics": Integer(least=1, most=LARGEST, required=True),
     "feature_dim": Integer(least=1, most=LARGEST, required=True),
     "mini_batch_size": Integer(least=1, most=LARGEST, required=True),
-    "alpha0": Number(default=1.0, above=0),
+    "alpha0": Number(default=1.0, above=0, most=1e9),
     "max_restarts": Integer(default=10, least=1, most=LARGEST),
     "max_iterations": Integer(default=1000, least=1, most=LARGEST),
     "tol": Number(default=1e-8, above=0),

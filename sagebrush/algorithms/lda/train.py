@@ -44,6 +44,12 @@ def train(given: Job) -> None:
     made, shares = fitted(given, corpus, wanted, processors)
     log.progress(given.host, 100)
     log.throughput(given.host, size / max(time.time() - started, 1e-9))
+    alpha = made.alpha.astype(np.float32)
+    if not ((alpha > 0) & np.isfinite(alpha)).all() or not np.isfinite(made.beta).all():
+        raise ClientError(
+            "The topics are not finite numbers above 0: the word counts of channel 'train' are too large,"
+            f" or alpha0 is too small (it is {wanted.alpha0:g})"
+        )
     file = given.model / f"{model.PREFIX}{given.host}"
     log.info(f"Serializing LDA model to {file}")
     model.save(made, file)

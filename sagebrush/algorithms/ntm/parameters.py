@@ -14,13 +14,15 @@ from contract import hyperparameters
 from contract.hyperparameters import Boolean, Choice, Integer, Number, Text
 
 LARGEST = 2**31 - 1
+MOST_LAYERS = 100
+"""Of the encoder: a list of thousands would not learn and hardly end."""
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 OPTIMIZERS = ("sgd", "adam", "adagrad", "adadelta", "rmsprop")
 TABLE: Mapping[str, hyperparameters.Kind] = {
     "feature_dim": Integer(least=1, most=1_000_000, required=True),
     "num_topics": Integer(least=2, most=1000, required=True),
     "batch_norm": Boolean(default=False),
-    "clip_gradient": Number(least=1e-3, also=("Infinity", "inf"), default="Infinity"),
+    "clip_gradient": Number(least=1e-3, most=3e38, also=("Infinity", "inf"), default="Infinity"),
     "encoder_layers": Text(default="auto"),
     "encoder_layers_activation": Choice(ACTIVATIONS, default="sigmoid"),
     "epochs": Integer(default=50, least=1, most=LARGEST),
@@ -72,8 +74,10 @@ def _layers(text: str, topics: int) -> tuple[int, ...]:
         return (3 * topics, 2 * topics)
     try:
         found = json.loads(text if text.startswith("[") else f"[{text}]")
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
+    if len(found or ()) > MOST_LAYERS:
+        raise hyperparameters.invalid("encoder_layers", text[:50], f"at most {MOST_LAYERS} sizes")
     sizes = [each for each in found or () if type(each) is int and 0 < each <= LARGEST]
     if not found or len(sizes) != len(found):
         raise hyperparameters.invalid("encoder_layers", text, _LAYERS)

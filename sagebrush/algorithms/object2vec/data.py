@@ -6,7 +6,6 @@ Source: Amazon SageMaker AI Developer Guide, Data Formats for Object2Vec Trainin
 from __future__ import annotations
 
 import json
-import math
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from contract.errors import ClientError
 from .parameters import Parameters
 
 SIDES = ("in0", "in1")
+LARGEST = float(np.finfo(np.float32).max)
+"""Of a label, which is kept as float32."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _label(sample: dict[str, Any], wanted: Parameters, where: str) -> float:
     if "label" not in sample:
         raise ClientError(f"{where}: 'label' is missing")
     label = sample["label"]
-    if isinstance(label, bool) or not isinstance(label, (int, float)) or not math.isfinite(label):
+    if isinstance(label, bool) or not isinstance(label, (int, float)) or not abs(label) <= LARGEST:
         raise ClientError(f"{where}: 'label' must be a number, not {json.dumps(label)}")
     if not wanted.regression and (label != int(label) or not 0 <= label < wanted.num_classes):
         raise ClientError(

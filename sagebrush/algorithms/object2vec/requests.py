@@ -62,7 +62,9 @@ def output_fn(answers: Batch, accept: str, context: Any = None) -> tuple[str, st
 
 def _longest(text: str) -> tuple[int, int]:
     parts = [part.strip() for part in text.split(",")]
-    if len(parts) != 2 or not all(p.isdigit() and 1 <= int(p) <= 5000 for p in parts):
+    if len(parts) != 2 or not all(
+        p.isdecimal() and len(p) < 9 and 1 <= int(p) <= 5000 for p in parts
+    ):
         raise BadRequest(f"{LENGTHS}={text} must be two whole numbers from 1 to 5000, like 20,30")
     return int(parts[0]), int(parts[1])
 

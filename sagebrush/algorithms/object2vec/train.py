@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from contract import channels, log
 from contract.bodies import JSON_LINES
@@ -22,6 +23,8 @@ from .parameters import Encoder, Parameters
 STATES = {"adam": 2, "adadelta": 2, "adagrad": 1, "rmsprop": 1, "sgd": 0}
 """Numbers that an optimizer keeps for each weight."""
 FLOAT = 4
+SAMPLE = 28
+"""Bytes of one sample of an epoch: its two sequences, its label, its place in the order."""
 SMALL = 20_000_000
 """Multiplications of a batch (by each weight, for each pair) up to which one thread is the fastest."""
 
@@ -37,6 +40,7 @@ def train(job: Job) -> None:
         if name in job.channels:
             pairs[name] = data.read(job.channels[name], wanted)
             log.info(f"The channel {name!r} holds {len(pairs[name])} pairs")
+    _check_batches(pairs["train"], wanted, job.resources()[1])
     network = _network(wanted, vectors)
     if wanted.regression:
         # A score that is always their mean is where learning begins.
@@ -85,6 +89,33 @@ def needed(wanted: Parameters) -> int:
     )
     learnt = sum(each.numel() for each in network.parameters()) - frozen
     return FLOAT * (frozen + learnt * (3 + STATES[wanted.optimizer]))
+
+
+def _check_batches(pairs: Pairs, wanted: Parameters, has: int) -> None:
+    """Raises ClientError where an epoch's samples, or the tokens of a batch, cannot be held."""
+    drawn = len(pairs) + int(np.count_nonzero(pairs.labels)) * wanted.negative_sampling_rate
+    if (needs := drawn * SAMPLE) > has:
+        raise ClientError(
+            f"Out of memory: {drawn} pairs in an epoch take {needs / 2**30:.3g} GiB, and the instance"
+            f" has {has / 2**30:.3g} GiB. Lower negative_sampling_rate, now"
+            f" {wanted.negative_sampling_rate}"
+        )
+    size = min(wanted.mini_batch_size, drawn)
+    needs = batch_needs(pairs, wanted, size)
+    if needs <= has:
+        return
+    raise ClientError(
+        f"Out of memory: the tokens of a batch of {size} pairs take at least {needs / 2**30:.3g} GiB, and"
+        f" the instance has {has / 2**30:.3g} GiB. It holds mini_batch_size={size * has // needs}; lower"
+        " max_seq_len or token_embedding_dim otherwise"
+    )
+
+
+def batch_needs(pairs: Pairs, wanted: Parameters, size: int) -> int:
+    """Bytes that the embeddings of a batch's tokens and their gradients take on average."""
+    means = (side.lengths.mean() for side in pairs.sides)
+    dims = (each.token_embedding_dim for each in wanted.encoders)
+    return int(2 * FLOAT * size * sum(mean * dim for mean, dim in zip(means, dims)))
 
 
 def threads(network: Network, wanted: Parameters, processors: int) -> int:

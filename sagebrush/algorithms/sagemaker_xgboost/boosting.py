@@ -32,6 +32,7 @@ VERSION = tuple(map(int, re.findall(r"\d+", xgboost.__version__)[:2]))
 SAVES_ITSELF = (1, 3)
 """The version from which the model is saved in XGBoost's own format, pickled before."""
 CUSTOMERS = (
+    "should be greater equal to",
     "label must be in [0,1] for logistic regression", "label must be in [0, num_class)",
     "feature_names mismatch", "Check failed: preds.size() == info.labels_.size()",
     "the dataset only contains pos or neg samples", "base_score must be in (0,1)",

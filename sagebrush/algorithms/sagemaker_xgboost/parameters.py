@@ -105,7 +105,8 @@ def _signs(text: str) -> tuple[int, ...]:
 def _groups(text: str) -> list[list[int]]:
     found = ast.literal_eval(text)
     if not isinstance(found, (list, tuple)) or not all(
-        isinstance(group, (list, tuple)) for group in found
+        isinstance(group, (list, tuple)) and all(type(each) is int for each in group)
+        for group in found
     ):
         raise ValueError(text)
     return [list(group) for group in found]
@@ -205,7 +206,7 @@ def read(given: Mapping[str, str]) -> dict[str, Any]:
             raise ClientError(f"Extraneous hyperparameter found: {name}")
         try:
             values[name] = TABLE[name].read(text)
-        except (ValueError, SyntaxError, OverflowError) as error:
+        except (ValueError, SyntaxError, OverflowError, RecursionError, MemoryError) as error:
             raise ClientError(
                 f"Hyperparameter {name}: could not parse value (caused by {type(error).__name__})"
             ) from None

@@ -25,6 +25,8 @@ OURS = (
     "use_dask_gpu_training", "eval_metric", "dsplit", parameters.TUNING, "_kfold", "_num_cv_round",
 )  # fmt: skip
 """Hyperparameters that are not XGBoost's own, or are given to it otherwise."""
+MARGINS, TREE = 12, 1024
+"""Bytes of a row for each class (a margin and two gradients), and of a tree at least."""
 IMPORTANCE = "feature_importance.json"
 
 
@@ -153,6 +155,7 @@ def _fit(job: Job, values: dict[str, Any], tables: Tables, around: Surroundings)
                 " feature_names mismatch"
             )
     _check_labels(values, tables)
+    _check_memory(values, len(tables.train), job.resources()[1])
     rows, columns = len(tables.train), tables.train.width
     log.info(f"Train matrix has {rows} rows and {columns} columns")
     if tables.validation is not None:
@@ -186,7 +189,9 @@ def _plan(job: Job, values: Mapping[str, Any], validated: bool) -> Plan:
         own["silent"] = values["silent"]
     elif values.get("silent") == 1:
         own.setdefault("verbosity", 0)
-    own.setdefault("nthread", job.resources()[0])
+    processors = job.resources()[0]
+    # OpenMP ends a process that asks for more threads than the system has.
+    own["nthread"] = min(own.get("nthread", processors), 4 * processors)
     if "updater" in own:
         own["updater"] = ",".join(own["updater"])
     for name in ("monotone_constraints", "interaction_constraints"):
@@ -248,15 +253,35 @@ def _check_labels(values: Mapping[str, Any], tables: Tables) -> None:
         raise ClientError(f"{name}: label must be nonnegative")
 
 
+def _check_memory(values: Mapping[str, Any], rows: int, has: int) -> None:
+    """Raises ClientError where the classes' margins and gradients, or one round's trees, cannot be held."""
+    classes, trees = values.get("num_class", 1), values.get("num_parallel_tree", 1)
+    needs = classes * (rows * MARGINS + trees * TREE)
+    if needs > has:
+        raise ClientError(
+            f"Out of memory: num_class={classes} and num_parallel_tree={trees} with {rows} rows take at"
+            f" least {needs / 2**30:.3g} GiB, and the instance has {has / 2**30:.3g} GiB. It holds"
+            f" {has // (rows * MARGINS + TREE)} classes with one tree each"
+        )
+
+
 def _matrix(table: Table) -> Any:
     """The table as XGBoost's matrix."""
-    found = xgboost.DMatrix(
-        np.ascontiguousarray(table.features)
-        if isinstance(table.features, np.ndarray)
-        else table.features,
-        label=table.labels,
-        weight=table.weights,
-    )
+    try:
+        found = xgboost.DMatrix(
+            np.ascontiguousarray(table.features)
+            if isinstance(table.features, np.ndarray)
+            else table.features,
+            label=table.labels,
+            weight=table.weights,
+        )
+    except xgboost.core.XGBoostError as error:
+        if "inf" not in str(error):
+            raise
+        raise ClientError(
+            "Input data contains `inf` or a value too large: features must be finite, or empty where"
+            " they are missing"
+        ) from None
     if table.groups is not None:
         ends = np.flatnonzero(np.diff(table.groups)) + 1
         found.set_group(np.diff(np.concatenate(([0], ends, [len(table)]))))

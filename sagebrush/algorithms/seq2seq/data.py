@@ -7,13 +7,14 @@ Sockeye (Hieber et al. 2017) for the buckets.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from contract import record_protobuf, recordio
-from contract.channels import Channel
+from contract import errors, record_protobuf, recordio
+from contract.channels import RECORDIO_PROTOBUF, Channel
 from contract.errors import ClientError
 from contract.record_protobuf import Tensor
 
@@ -29,6 +30,10 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.sources)
+
+    def longest(self) -> tuple[int, int]:
+        """The length of the longest source, and that of the longest target."""
+        return max(map(len, self.sources)), max(map(len, self.targets))
 
 
 @dataclass(frozen=True)
@@ -63,9 +68,8 @@ def read(channel: Channel, limits: Limits) -> Pairs:
     targets: list[Ints] = []
     empty = 0
     for name, stream in channel.files():
-        for number, payload in enumerate(recordio.records(stream), 1):
+        for number, features in enumerate(_features(stream, channel.name, name), 1):
             where = f"{name}, record {number}"
-            features = record_protobuf.decode(payload).features
             source = sequence(features.get("source"), "source", limits.source_words, where)
             target = sequence(features.get("target"), "target", limits.target_words, where)
             if not len(source) or not len(target):
@@ -80,6 +84,21 @@ def read(channel: Channel, limits: Limits) -> Pairs:
     if empty:
         print(f"{channel.name}: {empty} records with an empty source or target were left out")
     return Pairs(sources, targets)
+
+
+def _features(stream: BinaryIO, channel: str, name: str) -> Iterator[Mapping[str, Tensor | bytes]]:
+    """The features of each record; raises ClientError, which names channel and file."""
+    number = 0
+    try:
+        for payload in recordio.records(stream):
+            found = record_protobuf.decode(payload).features
+            number += 1
+            yield found
+    except ClientError as error:
+        cause = str(error)
+        if not cause.startswith("record "):
+            cause = f"record {number}: {cause}"
+        raise errors.unreadable(channel, RECORDIO_PROTOBUF, f"{name}, {cause}") from None
 
 
 def sequence(found: Tensor | bytes | None, name: str, words: int, where: str) -> Ints:
@@ -140,6 +159,19 @@ def batches(
     if chance is not None:
         chance.shuffle(found)
     yield from found
+
+
+def sizes(pairs: Pairs, wanted: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """The buckets that the hyperparameters ask for: one of all lengths without bucketing."""
+    if not wanted["bucketing_enabled"]:
+        return [pairs.longest()]
+    return buckets(pairs, pairs.longest(), wanted["bucket_width"])
+
+
+def largest(pairs: Pairs, wanted: Mapping[str, Any]) -> int:
+    """The target tokens, with padding and end, of a batch among the largest."""
+    found = batches(pairs, sizes(pairs, wanted), wanted["batch_size"], None)
+    return max(len(each) * (max(len(pairs.targets[n]) for n in each) + 1) for each in found)
 
 
 def batch(pairs: Pairs, members: Sequence[int], begin: int, end: int) -> Batch:

@@ -11,9 +11,13 @@ from typing import Any
 from contract.errors import ClientError
 from contract.hyperparameters import Boolean, Choice, Integer, Number, invalid, read
 
+LARGEST = 2**31 - 1
+LAYER = 1000
+"""Numbers whose memory a layer takes beside its weights."""
+
 
 def _count(default: int | None) -> Integer:
-    return Integer(default, least=1)
+    return Integer(default, least=1, most=LARGEST)
 
 
 def _share(default: float) -> Number:
@@ -23,7 +27,7 @@ def _share(default: float) -> Number:
 TABLE = {
     "batch_size": _count(64),
     "beam_size": _count(5),
-    "bleu_sample_size": Integer(0, least=-1),
+    "bleu_sample_size": Integer(0, least=-1, most=LARGEST),
     "bucket_width": _count(10),
     "bucketing_enabled": Boolean(True),
     "checkpoint_frequency_num_batches": _count(1000),
@@ -44,7 +48,7 @@ TABLE = {
     "lr_scheduler_type": Choice(
         ("plateau_reduce", "fixed_rate_inv_t", "fixed_rate_inv_sqrt_t"), "plateau_reduce"
     ),
-    "max_num_batches": Integer(-1, least=-1),
+    "max_num_batches": Integer(-1, least=-1, most=LARGEST),
     "max_num_epochs": _count(None),
     "max_seq_len_source": _count(100),
     "max_seq_len_target": _count(100),
@@ -73,6 +77,18 @@ TABLE = {
     "xavier_factor_type": Choice(("in", "out", "avg"), "in"),
 }
 """Every hyperparameter of the guide."""
+
+
+def least_weights(wanted: Mapping[str, Any]) -> int:
+    """Weights that the layers of a network have at least, without building it: what this says of an
+    absurd size is said at once."""
+    kinds = {"encoder": wanted["encoder_type"], "decoder": wanted["decoder_type"]}
+    layers = 0
+    for part, kind in kinds.items():
+        size = wanted[f"{kind}_num_hidden"]
+        width = wanted[f"cnn_kernel_width_{part}"] if kind == "cnn" else 1
+        layers += wanted[f"num_layers_{part}"] * max(width * size * size, LAYER)
+    return layers + wanted["num_embed_source"] + wanted["num_embed_target"]
 
 
 def settings(given: Mapping[str, str]) -> dict[str, Any]:

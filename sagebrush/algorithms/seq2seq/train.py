@@ -16,6 +16,10 @@ from .data import Limits, Pairs
 CHANNELS = ("train", "validation", "vocab")
 WEIGHTS_AT_ONCE = 5
 """How often a network's parameters are in memory: they, their gradients, two moments, the best."""
+TOGETHER = 64
+"""Sequences that are translated at once."""
+SCORES_AT_ONCE = 3
+"""How often a batch's scores are in memory: they, their logarithms, their gradients."""
 
 
 def train(job: Job) -> None:
@@ -45,6 +49,7 @@ def train(job: Job) -> None:
     from .trainer import Trainer
 
     cpus, memory = job.resources()
+    _fits(4 * parameters.least_weights(wanted) * WEIGHTS_AT_ONCE, memory)
     torch.set_num_threads(cpus)
     torch.set_flush_denormal(True)  # the tails of softmax cost ten times the time of the rest
     torch.set_float32_matmul_precision("medium")  # by bfloat16 where the processor has it
@@ -53,6 +58,8 @@ def train(job: Job) -> None:
     with torch.device("meta"):
         size = sum(each.numel() for each in Network(wanted, len(source), len(target)).parameters())
     _fits(4 * size * WEIGHTS_AT_ONCE, memory)
+    _beam_fits(wanted["beam_size"], len(target), memory)
+    _batch_fits(wanted["batch_size"], data.largest(pairs, wanted), len(target), memory)
     network = Network(wanted, len(source), len(target)).to(device)
     log.info(f"Parameters: {size}, device: {device}")
     model = Translator(network, wanted, source, target, Lengths(*_ratios(pairs)))
@@ -69,6 +76,28 @@ def _fits(needed: int, memory: int) -> None:
             f"The network needs about {needed >> 20} MiB for its weights in training, and this"
             f" instance has {memory >> 20} MiB: lower rnn_num_hidden, num_embed_source,"
             " num_embed_target or the vocabularies' sizes"
+        )
+
+
+def _beam_fits(beam: int, words: int, memory: int) -> None:
+    """Raises ClientError where the scores of all words for the beams of some sequences cannot be held."""
+    each = 4 * TOGETHER * words * 2
+    if memory and beam * each > memory:
+        raise ClientError(
+            f"Out of memory: {beam} beams with the scores of {words} words need about"
+            f" {beam * each >> 20} MiB, and this instance has {memory >> 20} MiB: it holds"
+            f" beam_size={memory // each} or less"
+        )
+
+
+def _batch_fits(size: int, tokens: int, words: int, memory: int) -> None:
+    """Raises ClientError where the scores of all words for a batch's targets cannot be held."""
+    needed = 4 * tokens * words * SCORES_AT_ONCE
+    if memory and needed > memory:
+        raise ClientError(
+            f"Out of memory: the scores of {words} words for {tokens} tokens of a batch need about"
+            f" {needed >> 20} MiB, and this instance has {memory >> 20} MiB: it holds"
+            f" batch_size={size * memory // needed} or less"
         )
 
 

@@ -97,7 +97,11 @@ class Trainer:
                 break
         if updates % wanted["checkpoint_frequency_num_batches"]:
             self._checkpoint(epoch, updates)
-        assert self.weights is not None
+        if self.weights is None:
+            raise ClientError(
+                "Training diverged (no checkpoint has a finite perplexity on the validation data): lower"
+                f" learning_rate, which is {wanted['learning_rate']}, or weight_init_scale"
+            )
         self.model.network.load_state_dict(self.weights)
 
     def _enough(self) -> bool:
@@ -113,10 +117,7 @@ class Trainer:
     def _batches(self) -> Iterator[tuple[int, int, Batch]]:
         """(epoch, number within it, batch), without end where nothing limits the epochs."""
         wanted, chance, epoch = self.model.settings, random.Random(self.seed), 0
-        longest = wanted["max_seq_len_source"], wanted["max_seq_len_target"]
-        sizes = [longest]
-        if wanted["bucketing_enabled"]:
-            sizes = data.buckets(self.train, longest, wanted["bucket_width"])
+        sizes = data.sizes(self.train, wanted)
         while wanted["max_num_epochs"] is None or epoch < wanted["max_num_epochs"]:
             parts = data.batches(self.train, sizes, wanted["batch_size"], chance)
             for number, members in enumerate(parts, 1):
@@ -180,7 +181,9 @@ class Trainer:
             )
         found = measured[wanted["optimized_metric"]]
         sign = DIRECTIONS[wanted["optimized_metric"]]
-        improved = self.best is None or sign * found > sign * self.best
+        improved = math.isfinite(measured["perplexity"]) and (
+            self.best is None or sign * found > sign * self.best
+        )
         if improved:
             before = "none" if self.best is None else f"{self.best:.6f}"
             log.info(

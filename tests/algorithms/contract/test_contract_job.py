@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import re
@@ -76,6 +77,8 @@ def test_the_platforms_memory_counts(root: Path, monkeypatch: pytest.MonkeyPatch
             "ClientError: Out of memory",
         ),
         (ClientError("long" * 1000), 2, "ClientError: long"),
+        (ClientError("a file's name \udcff"), 2, "ClientError: a file's name ?"),
+        (OSError(errno.ENOSPC, "No space"), 2, "ClientError: No space left on device (["),
     ],
 )
 def test_failures(root: Path, raised: Exception, status: int, words: str) -> None:
@@ -86,6 +89,14 @@ def test_failures(root: Path, raised: Exception, status: int, words: str) -> Non
     written = (root / "output" / "failure").read_text()
     assert written.startswith(words)
     assert len(written) <= 1024
+
+
+def test_a_reason_that_cannot_be_written_does_not_change_the_status(root: Path) -> None:
+    def train(_job: Job) -> None:
+        raise ClientError("no")
+
+    (root / "output").write_text("no folder")
+    assert job.run(train) == 2
 
 
 def test_configuration_that_is_no_json_is_told(root: Path) -> None:

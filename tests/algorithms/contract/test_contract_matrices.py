@@ -93,6 +93,7 @@ def test_records_without_a_content_type(tmp_path: Path) -> None:
         (CSV, b"", "only empty files"),
         ("text/csv;label_size=2", b"1,2\n", "2 values where 2 are labels"),
         ("text/csv;label_size=x", b"1,2\n", "label_size=x"),
+        ("text/csv;label_size=\xb2", b"1,2\n", "label_size=\xb2"),
         (PROTOBUF, b"1,2\n3,4\n", "Requested content-type is 'application/x-recordio-protobuf'. Please"
          " verify the data matches the requested content-type. (caused by ValueError)"),
         (PROTOBUF, records([1, 2], [float("nan"), 1]), "0.data, record 1"),

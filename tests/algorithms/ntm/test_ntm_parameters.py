@@ -48,6 +48,8 @@ def test_layers_are_read(given: str, sizes: tuple[int, ...]) -> None:
         ({**REQUIRED, "num_topics": "1"}, "less than the minimum of 2"),
         ({**REQUIRED, "optimizer": "lion"}, "is not one of"),
         ({**REQUIRED, "encoder_layers": "100,0"}, "comma-separated list of positive integers"),
+        ({**REQUIRED, "encoder_layers": "[" * 9000}, "comma-separated list of positive integers"),
+        ({**REQUIRED, "encoder_layers": ",".join(["1"] * 101)}, "at most 100 sizes"),
         ({**REQUIRED, "encoder_layers": "ten"}, "comma-separated list of positive integers"),
         ({**REQUIRED, "clip_gradient": "0.0001"}, "less than the minimum of 0.001"),
         ({**REQUIRED, "tolerance": "0.2"}, "greater than the maximum of 0.1"),

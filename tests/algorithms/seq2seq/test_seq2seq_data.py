@@ -42,11 +42,30 @@ def test_the_guides_defaults() -> None:
         ({"beam_size": "0"}, "0"),
         ({"max_num_batches": "0"}, "a positive integer, or -1"),
         ({"vocab_size": "7"}, "vocab_size"),
+        ({"batch_size": "1" + "0" * 30}, "an integer between 1 and 2147483647"),
     ],
 )
 def test_wrong_hyperparameters(given: dict[str, str], said: str) -> None:
     with pytest.raises(ClientError, match=said):
         parameters.settings(given)
+
+
+def test_an_absurd_network_is_refused_before_it_is_built() -> None:
+    small = parameters.least_weights(parameters.settings({}))
+    for name in ("rnn_num_hidden", "num_layers_encoder", "num_embed_source"):
+        assert parameters.least_weights(parameters.settings({name: "1000000000"})) > 100 * small
+
+
+def test_buckets_and_batches_end_with_the_data() -> None:
+    one, two = np.arange(4), np.arange(9)
+    pairs = Pairs([one, two, one], [two, one, one])
+    wanted = parameters.settings(
+        {"max_seq_len_source": "2000000000", "bucket_width": "1", "batch_size": "2"}
+    )
+    assert data.sizes(pairs, wanted)[-1] == (9, 9)
+    assert data.sizes(pairs, {**wanted, "bucketing_enabled": False}) == [(9, 9)]
+    assert data.largest(pairs, wanted) == 2 * 10
+    assert data.largest(pairs, {**wanted, "batch_size": 1}) == 10
 
 
 def test_bleu_is_measured_where_it_is_optimised() -> None:

@@ -27,6 +27,8 @@ from typing import Any
 ALGORITHMS = Path(__file__).resolve().parents[2]
 PLACE = Path("share", "sagebrush", "kernels")
 """Where the machine code is in an environment."""
+DIGEST = hashlib.sha256().digest_size
+"""Bytes of the digest that a file begins with."""
 VARIABLE = "SAGEBRUSH_KERNELS"
 """The variable that names another folder instead."""
 
@@ -97,18 +99,22 @@ def part(function: Callable[..., Any]) -> Any:
 
 
 def dumped(file: Path, content: object) -> None:
-    """`file` holds `content`, pickled as numba pickles."""
+    """`file` holds the digest of `content`, and `content`, pickled as numba pickles."""
     from numba.core.serialize import dumps  # pyright: ignore[reportMissingImports]
 
+    pickled = dumps(content)
     with file.open("wb") as out:
-        out.write(dumps(content))
+        out.write(hashlib.sha256(pickled).digest() + pickled)
         out.flush()
         os.fsync(out.fileno())
 
 
 def loaded(file: Path) -> Any:
-    """What `dumped` wrote; None where the file is absent or damaged."""
+    """What `dumped` wrote; None where the file is absent or damaged: one wrong bit of machine code
+    would be another program."""
     try:
-        return pickle.loads(file.read_bytes())
-    except (OSError, EOFError, ValueError, pickle.UnpicklingError):
+        content = memoryview(file.read_bytes())
+    except OSError:
         return None
+    digest, pickled = content[:DIGEST], content[DIGEST:]
+    return pickle.loads(pickled) if hashlib.sha256(pickled).digest() == digest else None
