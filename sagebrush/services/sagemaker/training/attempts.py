@@ -36,7 +36,7 @@ def interrupted(world: World, row: Row, why: str, news: Doc | None = None) -> Ne
     for root in roots:
         for part in ("ml", "tmp"):
             stage.remove(root / part)
-    ran = max((state.ended - state.started for state in _ends(world, job)), default=0.0)
+    ran = longest(_ends(world, job))
     text = f"Spot interruption: the training job was interrupted, {why}; {onward(row)}"
     doc = status_doc(row.doc, now, "Interrupted", text)
     tags = {k: v for k, v in plan_of(row).get("tags", {}).items() if k != spot.INTERRUPT}
@@ -67,6 +67,12 @@ def _save(world: World, row: Row) -> None:
 def _ends(world: World, job: tuple[Member, ...]) -> list[Exited]:
     found = [world.backend.poll(member.key) for member in job]
     return [state for state in found if isinstance(state, Exited)]
+
+
+def longest(ends: list[Exited]) -> float:
+    """Seconds that the one of them which ran longest ran; one that was ended before it began ran
+    for none."""
+    return max((end.ended - end.started for end in ends if end.started), default=0.0)
 
 
 def anew(row: Row) -> Doc:

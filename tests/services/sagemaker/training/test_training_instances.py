@@ -271,6 +271,21 @@ def test_an_interruption_whose_server_was_killed_before_it_noted_it_is_one(jobs:
     assert jobs.key() != first
 
 
+def test_an_interruption_before_the_process_began_takes_nothing_of_the_jobs_time(
+    jobs: JobWorld,
+) -> None:
+    jobs.backend.script = lambda spec: Running(jobs.now)
+    jobs.create(**SPOT)
+    jobs.run(2)
+    first = jobs.key()
+    jobs.backend.on_stop = Exited(-15, "stopped", started=0.0, ended=1.8e9)
+    interrupt(jobs)
+    jobs.run(7)
+    assert jobs.key() != first
+    limits = [spec.time_limit for spec in jobs.backend.specs.values()]
+    assert limits[-1] == limits[0], limits
+
+
 def test_an_instance_that_fails_because_another_gave_way_is_interrupted_with_it(
     jobs: JobWorld,
 ) -> None:
