@@ -154,7 +154,7 @@ def test_subwords_have_fasttexts_rows(said: dict[str, Any]) -> None:
 
 
 def test_matrices_are_shared_between_parts_of_an_epoch(said: dict[str, Any]) -> None:
-    assert said["shared"] == 2 * 16 * 5
+    assert said["shared"] == 2 * 64 * 5
 
 
 def test_machine_code_was_there(said: dict[str, Any]) -> None:
