@@ -29,7 +29,7 @@ def train(this: Job, wanted: Parameters, scratch: Path) -> None:
     channels = json.loads(config.read_text() or "{}")
     word_training.single(wanted.mode, this.hosts)
     _check(wanted, channels)
-    available = this.resources()[1]
+    threads, available = this.resources()
     classifier_memory.check_file(wanted, available)
     print(f"Running single machine CPU BlazingText training using {wanted.mode} mode.", flush=True)
     found = {
@@ -44,7 +44,7 @@ def train(this: Job, wanted: Parameters, scratch: Path) -> None:
     held = sum(each.nbytes for each in (read.rows, read.bounds, read.sizes, read.named))
     words = len(read.words)
     classifier_memory.check_matrix(words, read.rows_known - words, held, wanted, available)
-    _fit(read, wanted, this.model / "model.bin")
+    _fit(read, wanted, threads, this.model / "model.bin")
 
 
 def _check(wanted: Parameters, channels: Mapping[str, object]) -> None:
@@ -70,13 +70,13 @@ def _files(root: Path, name: str, config: Mapping[str, str], scratch: Path) -> l
     return found
 
 
-def _fit(text: Sentences, wanted: Parameters, target: Path) -> None:
+def _fit(text: Sentences, wanted: Parameters, threads: int, target: Path) -> None:
     """The model at `target`; its figures in the log, in the lines whose form the guide's metrics
     are read from (`#validation_accuracy: 0.97`).
     """
     print(f"Read {text.read / 1e6:.6g}M words")
     started = time.monotonic()
-    model = engines.supervised(text, wanted)
+    model = engines.supervised(text, wanted, threads)
     seconds = time.monotonic() - started
     print(f"Number of words:  {len(text.words)}")
     print(f"Number of labels: {len(text.labels)}")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-
 from .classifier import Trainer
 from .labelled_text import Sentences
 from .parameters import Parameters
 
 
-def supervised(text: Sentences, parameters: Parameters) -> Trainer:
+def supervised(text: Sentences, parameters: Parameters, threads: int) -> Trainer:
     """A classifier trained over all epochs; with `early_stopping`, until the accuracy on the
     validation text, measured from epoch `min_epochs` on, has not improved for `patience` epochs: its
     weights are then those of the best epoch that was measured. Raises ClientError for divergence.
     """
-    trainer = Trainer(text, parameters, threads())
+    trainer = Trainer(text, parameters, threads)
     if parameters.early_stopping:
         _stopping_early(trainer, parameters)
     else:
@@ -43,9 +41,3 @@ def _stopping_early(trainer: Trainer, parameters: Parameters) -> None:
             break
     if weights is not None:
         trainer.entry, trainer.output = weights
-
-
-def threads() -> int:
-    """Processors that this job may use."""
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdigit() and int(given) else os.cpu_count() or 1

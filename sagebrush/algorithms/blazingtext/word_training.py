@@ -18,7 +18,7 @@ import numpy as np
 from contract import channels
 from contract.job import Job
 
-from . import data, engines, evaluation, memory, pipe, sentences, shards, word_model
+from . import data, evaluation, memory, pipe, sentences, shards, word_model
 from .parameters import ClientError, WordParameters
 from .peers import Average, PeerLost, Peers
 from .word_model import Trained
@@ -170,7 +170,7 @@ def _trained(this: Job, corpus: Any, wanted: WordParameters, group: Peers | None
         min_char=wanted.min_char,
         max_char=wanted.max_char,
         buckets=wanted.buckets if wanted.subwords else 0,
-        threads=engines.threads(),
+        threads=this.resources()[0],
         seed=SEED + (group.rank if group else 0),
     )
     trainer = word_vectors.Trainer(corpus, settings)
