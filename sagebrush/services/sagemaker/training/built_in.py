@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import members
@@ -37,17 +38,26 @@ class Facts:
 
 def facts(algorithm: str) -> Facts:
     """The facts of an algorithm, by its folder's name."""
-    file = ALGORITHMS / algorithm / "algorithm.json"
-    if not file.exists():
+    said = _table(algorithm, "algorithm")
+    if said is None:
         return Facts()
-    said = json.loads(file.read_text())
     return Facts(said["instances"], tuple(said["input_modes"]), said["checkpoints"])
 
 
 def metrics(algorithm: str) -> list[Doc]:
     """The metric definitions that every job of the algorithm has."""
-    file = ALGORITHMS / algorithm / "metrics.json"
-    return json.loads(file.read_text()) if file.exists() else []
+    return _table(algorithm, "metrics") or []
+
+
+def tunable(algorithm: str) -> list[str] | None:
+    """The hyperparameters that a tuning job may vary; None where all may be."""
+    return _table(algorithm, "tunable")
+
+
+def _table(algorithm: str, name: str) -> Any:
+    """What the algorithm's folder says in the JSON file of that name, None where there is none."""
+    file = ALGORITHMS / algorithm / f"{name}.json"
+    return json.loads(file.read_text()) if file.exists() else None
 
 
 def check(algorithm: str, request: Doc) -> None:

@@ -3,9 +3,7 @@ known."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import NoReturn
 
 from sagebrush.access import dispatch
@@ -20,7 +18,6 @@ from sagebrush.services.sagemaker.training import built_in
 from sagebrush.workload import log_lines, sources, streamed_input
 from sagebrush.world import Ctx
 
-ALGORITHMS = Path(__file__).resolve().parents[3] / "algorithms"
 DAY = 24 * 3600
 LONGEST = 28 * DAY
 """Seconds; AWS's largest MaxRuntimeInSeconds."""
@@ -329,8 +326,7 @@ def with_metrics(spec: Doc, image: Image) -> Doc:
     algorithm = image.algorithm or image.trains
     if not algorithm:
         return spec
-    table = ALGORITHMS / algorithm / "metrics.json"
-    always = json.loads(table.read_text()) if table.exists() else []
+    always = built_in.metrics(algorithm)
     given = spec.get("MetricDefinitions", [])
     names = {definition["Name"] for definition in given}
     return {**spec, "MetricDefinitions": [*given, *(d for d in always if d["Name"] not in names)]}

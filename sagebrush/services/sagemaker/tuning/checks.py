@@ -8,13 +8,13 @@ used.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import NoReturn
 
 from sagebrush.errors import AwsError, Doc
+from sagebrush.services.sagemaker.training import built_in
 from sagebrush.services.sagemaker.training import checks as training_checks
-from sagebrush.services.sagemaker.training.checks import ALGORITHMS, refuse
+from sagebrush.services.sagemaker.training.checks import refuse
 from sagebrush.services.sagemaker.tuning import trials
 from sagebrush.services.sagemaker.tuning.plan import Entry, trials_of
 from sagebrush.services.sagemaker.tuning.trials import OBJECTIVE, Definition
@@ -273,10 +273,9 @@ def _objective(ctx: Ctx, definition: Definition) -> list[Doc]:
 def _tunable(definition: Definition, algorithm: str | None, image: str) -> None:
     """Raises ValidationException for hyperparameters that cannot be tuned in a built-in
     algorithm."""
-    table = ALGORITHMS / (algorithm or "") / "tunable.json"
-    if algorithm is None or not table.exists():
+    known = built_in.tunable(algorithm) if algorithm else None
+    if known is None:
         return
-    known = json.loads(table.read_text())
     bad = [name for name in definition.space.names if name not in known]
     if bad:
         refuse(
