@@ -181,7 +181,7 @@ def _trained(this: Job, corpus: Any, wanted: WordParameters, group: Peers | None
         average.start(trainer.input, updates[0])
         average.start(trainer.output, updates[1])
         trainer.share(average)
-    started = time.monotonic()
+    started, epoch = time.monotonic(), 0
     for epoch in range(1, wanted.epochs + 1):
         trainer.epoch()
         if leads:
@@ -198,7 +198,7 @@ def _trained(this: Job, corpus: Any, wanted: WordParameters, group: Peers | None
     seconds = max(time.monotonic() - started, 1e-9)
     if leads:
         print("\nTraining finished!")
-        million = len(corpus.ids) * hosts * wanted.epochs / 1e6
+        million = len(corpus.ids) * hosts * epoch / 1e6  # of those that it was not stopped before
         print(f"Average throughput in Million words/sec: {million / seconds:.2f}")
         print(f"Total training time in seconds: {seconds:.2f}\n", flush=True)
     return trainer
