@@ -103,7 +103,7 @@ def test_a_peer_that_ends_is_a_reason_and_no_hang(port: int) -> None:
     assert str(first).startswith("127.0.0.2 has ended")
     assert str(second).startswith("this one ends")
     assert str(third).startswith("127.0.0.1 has ended")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 def test_a_peer_that_never_starts_is_named(port: int) -> None:
@@ -124,9 +124,9 @@ def test_strangers_are_turned_away(port: int) -> None:
             with reached(port) as link:
                 link.sendall(said)
         second.connect(port)
-        accepted.result(5)
+        accepted.result(60)
         answer = pool.submit(second.exchange, b"y", b"".join)
-        assert first.exchange(b"x", b"".join) == answer.result(5) == b"xy"
+        assert first.exchange(b"x", b"".join) == answer.result(60) == b"xy"
     first.close()
     second.close()
 

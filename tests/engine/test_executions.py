@@ -82,10 +82,10 @@ def test_work_is_answered_once(world: ExecutionWorld) -> None:
     [(_, work, again)] = world.doer.begun
     assert not again
     report = world.executing.report
-    assert report(run.id, TaskStarted(work.key)).result(5)
-    assert not report(run.id, TaskSucceeded("#99", 1)).result(5)
-    assert report(run.id, TaskSucceeded(work.key, 1)).result(5)
-    assert not report(run.id, TaskSucceeded(work.key, 2)).result(5)
+    assert report(run.id, TaskStarted(work.key)).result(60)
+    assert not report(run.id, TaskSucceeded("#99", 1)).result(60)
+    assert report(run.id, TaskSucceeded(work.key, 1)).result(60)
+    assert not report(run.id, TaskSucceeded(work.key, 2)).result(60)
     assert world.ended(run).output == "1"
     assert world.executions.works() == []
 
@@ -94,13 +94,13 @@ def test_a_restart_goes_on(world: ExecutionWorld) -> None:
     run = world.start("one", TASK)
     world.settled()
     [(_, work, _)] = world.doer.begun
-    world.executing.report(run.id, TaskStarted(work.key)).result(5)
-    world.executions.note(run.id, work.key, {"job": "j"}).result(5)
+    world.executing.report(run.id, TaskStarted(work.key)).result(60)
+    world.executions.note(run.id, work.key, {"job": "j"}).result(60)
     world.close()
     world.open()
     [(_, found, again)] = world.doer.begun
     assert (found.order, found.note, found.started, again) == (work.order, {"job": "j"}, True, True)
-    world.executing.report(run.id, TaskFailed(found.key, "E", "c")).result(5)
+    world.executing.report(run.id, TaskFailed(found.key, "E", "c")).result(60)
     assert world.ended(run).error == "E"
 
 
@@ -108,7 +108,7 @@ def test_timers_fire_once_each(world: ExecutionWorld) -> None:
     run = world.start("one", TASK)
     world.settled()
     [(_, work, _)] = world.doer.begun
-    world.executing.report(run.id, TaskStarted(work.key)).result(5)
+    world.executing.report(run.id, TaskStarted(work.key)).result(60)
     assert world.executions.next_due(world.now) == world.now + 60
     world.now += 61
     world.executing.wake()
@@ -119,7 +119,7 @@ def test_timers_fire_once_each(world: ExecutionWorld) -> None:
     world.close()
     world.open()
     assert [stopped.key for _, stopped in world.doer.stops] == [work.key]
-    assert world.executions.stopped(run.id, work.key).result(5)
+    assert world.executions.stopped(run.id, work.key).result(60)
     assert world.executions.works() == []
 
 
@@ -186,9 +186,9 @@ def test_a_clock_that_was_set_back_moves_a_timer_once(world: ExecutionWorld, run
 def test_stopping_ends_what_waits(world: ExecutionWorld) -> None:
     run = world.start("one", TASK)
     world.settled()
-    assert world.executing.report(run.id, Stopped("E", "c"), insists=False).result(5)
+    assert world.executing.report(run.id, Stopped("E", "c"), insists=False).result(60)
     assert world.ended(run).status == "ABORTED"
-    assert not world.executing.report(run.id, Stopped(), insists=False).result(5)
+    assert not world.executing.report(run.id, Stopped(), insists=False).result(60)
     world.settled()
     assert len(world.doer.stops) == 1
 
@@ -206,7 +206,7 @@ def test_old_executions_go_in_pieces(world: ExecutionWorld) -> None:
 def test_an_express_execution_leaves_nothing(world: ExecutionWorld) -> None:
     ended = world.executing.expect("arn:aws:states:us-east-1:123456789012:execution:m:one")
     world.start("one", passes(2), type="EXPRESS")
-    assert ended.result(5).status == "SUCCEEDED"
+    assert ended.result(60).status == "SUCCEEDED"
     world.settled()
     assert world.db.read("SELECT id FROM execution") == []
 
@@ -229,8 +229,8 @@ def test_a_full_disk_loses_no_news(world: ExecutionWorld, monkeypatch: pytest.Mo
     monkeypatch.setattr(world.db, "submit", submit)
     asked = world.executing.report(run.id, Stopped(), insists=False)
     with pytest.raises(AwsError, match="full"):
-        asked.result(5)
-    assert world.executing.report(run.id, TaskSucceeded(work.key, 1)).result(5)
+        asked.result(60)
+    assert world.executing.report(run.id, TaskSucceeded(work.key, 1)).result(60)
     assert failing == [0]
     assert world.ended(run).output == "1"
 
@@ -290,7 +290,7 @@ def test_who_stops_an_execution_before_it_began_ends_it(
     world.start("one", TASK)
     until(lambda: bool(held))
     stop = world.executing.report(held[0].id, Stopped())
-    assert stop.result(5)
+    assert stop.result(60)
     begin(held[0])
     run = world.ended(held[0])
     assert run.status == "ABORTED"
@@ -325,7 +325,7 @@ def test_what_cannot_be_redriven_any_more_keeps_no_position(world: ExecutionWorl
     assert len(world.db.read("SELECT execution FROM position")) == 1
     assert world.executions.forget_redrives(world.now) == 0
     assert world.executions.forget_redrives(world.now + 1) == 1
-    assert not world.executing.redrive(run.id, {}).result(5)
+    assert not world.executing.redrive(run.id, {}).result(60)
 
 
 def test_express_workflows_end_after_five_minutes(world: ExecutionWorld) -> None:
@@ -336,7 +336,7 @@ def test_express_workflows_end_after_five_minutes(world: ExecutionWorld) -> None
     world.settled()
     world.now += 301
     world.executing.wake()
-    assert ended.result(5).status == "TIMED_OUT"
+    assert ended.result(60).status == "TIMED_OUT"
 
 
 def test_a_restart_drops_synchronous_executions(world: ExecutionWorld) -> None:
@@ -357,8 +357,8 @@ def test_emptied_accounts_get_no_work(world: ExecutionWorld) -> None:
     emptying.empty(world.db, "none")
     world.executing.empty()
     with pytest.raises(Outdated):
-        waiting.result(5)
-    assert not world.executing.report(run.id, Stopped()).result(5)
+        waiting.result(60)
+    assert not world.executing.report(run.id, Stopped()).result(60)
     assert world.db.read("SELECT id FROM execution") == []
 
 
@@ -370,19 +370,19 @@ def test_news_and_redrives_in_any_order(world: ExecutionWorld) -> None:
     for count in range(1, 30):
         work = world.doer.begun[-1][1]
         told = [report(run.id, TaskFailed(work.key, "E", None)) for _ in range(3)]
-        assert sum(each.result(5) for each in told) == 1
+        assert sum(each.result(60) for each in told) == 1
         late = [report(run.id, Stopped()) for _ in range(3)]
         again = world.executing.redrive(run.id, {"redrives": count})
         late += [report(run.id, TaskFailed(work.key, "E", None)) for _ in range(3)]
-        assert again.result(5)
+        assert again.result(60)
         for each in late:
-            each.result(5)
+            each.result(60)
         world.settled()
         if world.executions.run(run.id).status == "ABORTED":  # type: ignore[union-attr]
-            assert world.executing.redrive(run.id, {"redrives": count}).result(5)
+            assert world.executing.redrive(run.id, {"redrives": count}).result(60)
             world.settled()
     work = world.doer.begun[-1][1]
-    report(run.id, TaskSucceeded(work.key, 1)).result(5)
+    report(run.id, TaskSucceeded(work.key, 1)).result(60)
     assert world.ended(run).status == "SUCCEEDED"
 
 
@@ -394,16 +394,16 @@ def test_a_server_that_stops_answers_who_waits(world: ExecutionWorld) -> None:
     assert waiting.cancelled()
     assert world.executing.expect(run.arn).cancelled()
     with pytest.raises(AwsError, match="stopping"):
-        world.executing.report(run.id, Stopped()).result(5)
+        world.executing.report(run.id, Stopped()).result(60)
 
 
 def test_who_asks_for_what_is_not_there_takes_no_others_answer(world: ExecutionWorld) -> None:
     arn = "arn:aws:states:us-east-1:123456789012:execution:m:one"
     expected = world.executing.expect(arn)
     with pytest.raises(LookupError):
-        world.executing.ended(arn).result(5)
+        world.executing.ended(arn).result(60)
     world.start("one", passes(1))
-    assert expected.result(5).status == "SUCCEEDED"
+    assert expected.result(60).status == "SUCCEEDED"
 
 
 def test_a_heartbeat_that_came_in_time_outruns_its_timer(world: ExecutionWorld) -> None:
@@ -412,11 +412,11 @@ def test_a_heartbeat_that_came_in_time_outruns_its_timer(world: ExecutionWorld) 
     world.settled()
     [(_, work, _)] = world.doer.begun
     report = world.executing.report
-    report(run.id, TaskStarted(work.key)).result(5)
+    report(run.id, TaskStarted(work.key)).result(60)
     world.now += 9.9
     beat = report(run.id, Heartbeat(work.key))
     fired = report(run.id, TimerFired(f"{work.key}:heartbeat"))  # as if it was due just now
-    assert (beat.result(5), fired.result(5)) == (True, False)
+    assert (beat.result(60), fired.result(60)) == (True, False)
     world.now += 9.9
     world.executing.wake()
     world.settled()

@@ -66,7 +66,7 @@ def test_a_failing_write_undoes_only_itself(db: Db) -> None:
     gate = threading.Event()
 
     def slow(tx: Tx) -> None:
-        gate.wait(5)  # the others queue behind this one and share its successor's commit
+        gate.wait(60)  # the others queue behind this one and share its successor's commit
 
     def bad(tx: Tx) -> None:
         tx.run("INSERT INTO t VALUES('half')")
@@ -97,7 +97,7 @@ def test_a_full_database_is_told_and_the_writer_lives_on(db: Db) -> None:
     db.write(lambda tx: tx.all("PRAGMA max_page_count=60"))
     big = "x" * 400_000
     gate = threading.Event()
-    db.submit(lambda tx: gate.wait(5))
+    db.submit(lambda tx: gate.wait(60))
     small = db.submit(lambda tx: tx.run("INSERT INTO t VALUES('small')"))
     large = db.submit(lambda tx: tx.run("INSERT INTO t VALUES(?)", (big,)))
     gate.set()
@@ -167,7 +167,7 @@ def test_why_nothing_can_be_written_is_told(db: Db) -> None:
 
 def test_a_cancelled_write_does_not_end_the_writer(db: Db) -> None:
     gate = threading.Event()
-    db.submit(lambda tx: gate.wait(5))
+    db.submit(lambda tx: gate.wait(60))
     assert db.submit(lambda tx: tx.run("INSERT INTO t VALUES('gone')")).cancel()
     gate.set()
     assert db.write(lambda tx: tx.run("INSERT INTO t VALUES('next')")) == 1
@@ -178,7 +178,7 @@ def test_close_finishes_what_was_queued_and_refuses_more(tmp_path: Path) -> None
     db.write(lambda tx: tx.run("CREATE TABLE t(v TEXT)"))
     queued = [db.submit(lambda tx: tx.run("INSERT INTO t VALUES('x')")) for _ in range(500)]
     db.close()
-    assert all(future.result(timeout=5) == 1 for future in queued)
+    assert all(future.result(timeout=60) == 1 for future in queued)
     with pytest.raises(RuntimeError, match="closed"):
         db.write(lambda tx: tx.run("INSERT INTO t VALUES('x')"))
 

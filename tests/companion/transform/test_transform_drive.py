@@ -47,7 +47,7 @@ def test_each_object_has_its_output_under_its_own_name(stand: TransformStand) ->
 
 
 def test_answers_are_in_the_order_of_the_records_however_they_come(stand: TransformStand) -> None:
-    gate = threading.Barrier(4, timeout=5)
+    gate = threading.Barrier(4, timeout=60)
 
     def together(asked: Asked) -> Reply:
         gate.wait()  # four at once, or never
@@ -175,7 +175,7 @@ def test_a_model_that_hangs(stand: TransformStand) -> None:
     free = threading.Event()
 
     def hangs(asked: Asked) -> Reply:
-        free.wait(5)
+        free.wait(60)
         return upper(asked)
 
     stand.model = hangs

@@ -328,7 +328,7 @@ def test_who_waits_in_vain_ends_and_says_so(
     (late,) = cluster.launch(HANG, names=NAMES[2:], of=NAMES)
     began = time.monotonic()
     assert cluster.jobs.ended(late).reason == reason
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert cluster.jobs.text(late) == ""
 
 
@@ -363,7 +363,7 @@ def test_a_job_that_is_stopped_at_the_barrier_is_stopped(cluster: Cluster) -> No
     assert [cluster.jobs.ended(key).reason for key in keys] == ["stopped"] * 2
     (late,) = cluster.launch(HANG, names=NAMES[2:], of=NAMES)
     assert cluster.jobs.ended(late).reason == "stopped"
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 # -- restarts and deaths
@@ -421,7 +421,7 @@ except ConnectionResetError: print("end reset")
         assert cluster.jobs.ended(keys[2]).reason == "lost"
         assert [cluster.jobs.ended(key).code for key in keys[:2]] == [0, 0]
         assert "end" in cluster.jobs.text(keys[0])
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
         cluster.until(lambda: not holders(spaces))
 
 

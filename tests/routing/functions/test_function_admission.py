@@ -45,7 +45,7 @@ def test_who_goes_away_takes_no_place() -> None:
         await settled()
         admission.leave()
         tasks[1].cancel()  # its turn has come, which it does not know yet
-        await asyncio.wait({tasks[2]}, timeout=5)
+        await asyncio.wait({tasks[2]}, timeout=60)
         assert [each.cancelled() for each in tasks] == [True, True, False]
         admission.leave()
         assert not admission.full()

@@ -280,7 +280,7 @@ def test_who_leaves_a_stream_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPat
         assert found.running(VERSION) == 1  # it goes on, for nobody
         over.set()
         left = asyncio.all_tasks() - before
-        assert not left or not (await asyncio.wait(left, timeout=5))[1]
+        assert not left or not (await asyncio.wait(left, timeout=60))[1]
         assert (found.running(VERSION), queues[0].qsize()) == (0, 0)
 
     run(test)

@@ -157,12 +157,12 @@ def test_who_waits_gets_a_message_when_it_is_sent(sqs: Any, queue: str) -> None:
     timer = threading.Timer(0.1, send)
     timer.start()
     assert bodies(sqs, queue, WaitTimeSeconds=20, VisibilityTimeout=0) == ["late"]
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     timer.join()
     # ... and when one that was hidden or delayed comes back
     assert bodies(sqs, queue, VisibilityTimeout=1) == ["late"]
     assert bodies(sqs, queue, WaitTimeSeconds=20) == ["late"]
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 18
 
 
 def test_who_waited_and_left_takes_no_message(server: Server, sqs: Any, queue: str) -> None:
