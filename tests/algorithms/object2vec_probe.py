@@ -113,6 +113,27 @@ def kinds(folder: Path, test: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def starts() -> dict[str, list[bool]]:
+    """Of networks that have learnt nothing: whether both encoders encode a sequence alike, by weights of
+    their own, and whether the last of four layers of an hcnn still tells sequences apart."""
+    import torch
+    from object2vec import parameters, train
+    from object2vec.network import Ragged
+
+    tokens = Ragged(torch.arange(12), torch.tensor([7, 5]))
+    found = {}
+    for name in ("hcnn", "bilstm", "pooled_embedding"):
+        network = train._network(parameters.read({**COMMON, "enc0_network": name}), [None, None])
+        left, right = (network.encode(side, tokens) for side in (0, 1))
+        own = {weight.data_ptr() for weight in network.encoders.parameters()}
+        apart = len(own) == len(list(network.encoders.parameters()))
+        found[name] = [bool((left == right).all()), apart]
+        if name == "hcnn":
+            spread = (left[0] - left[1]).abs()
+            found[name].append(bool(spread[-4:].mean() > spread[:4].mean() / 4))
+    return found
+
+
 def basics(folder: Path, test: list[dict[str, Any]]) -> dict[str, Any]:
     """What `pooled_embedding` learns, classes and scores; and what becomes of jobs that cannot be."""
     channels = {"train": pairs(1000, 0), "validation": pairs(200, 1), "test": test}
@@ -131,6 +152,7 @@ def basics(folder: Path, test: list[dict[str, Any]]) -> dict[str, Any]:
         "accuracy": accuracy(first, test),
         "answers": answer(first, singles),
         "regression": answer(second, [{"in0": [1], "in1": [2]}, {"in0": [1], "in1": [42]}]),
+        "starts": starts(),
         "bad": job(third, {"train": bad}),
         "huge": job(folder / "huge", {"train": bad}, **huge),
     }
