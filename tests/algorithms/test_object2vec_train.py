@@ -29,7 +29,7 @@ def probe(folder: Path, python: Path, what: str) -> tuple[dict[str, Any], str]:
         env={"PATH": os.defpath, "PYTHONPATH": str(FOLDER.parent)},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -81,6 +81,7 @@ def test_training_and_answers(tmp_path: Path, pytorch: Environment) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(300)
 def test_each_network_learns_and_answers_do_not_depend_on_the_batch(
     tmp_path: Path, pytorch: Environment
 ) -> None:
