@@ -101,7 +101,10 @@ def kinds(folder: Path, test: list[dict[str, Any]]) -> dict[str, Any]:
     }
     found = {}
     for name, given in ways.items():
-        train = pairs(1500, 3, 1.0 if name == "sparse" else 0.5)
+        count = (
+            3000 if name == "mixed" else 1500
+        )  # where the two sides begin unlike, more is needed
+        train = pairs(count, 3, 1.0 if name == "sparse" else 0.5)
         root = folder / name
         status = job(root, {"train": train}, **{"epochs": "6", **given})
         few = test[:12]
