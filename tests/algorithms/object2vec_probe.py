@@ -101,9 +101,8 @@ def kinds(folder: Path, test: list[dict[str, Any]]) -> dict[str, Any]:
     }
     found = {}
     for name, given in ways.items():
-        count = (
-            3000 if name == "mixed" else 1500
-        )  # where the two sides begin unlike, more is needed
+        # Where the two sides begin unlike, more is needed.
+        count = 3000 if name == "mixed" else 1500
         train = pairs(count, 3, 1.0 if name == "sparse" else 0.5)
         root = folder / name
         status = job(root, {"train": train}, **{"epochs": "6", **given})
