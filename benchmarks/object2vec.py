@@ -1,11 +1,15 @@
-"""Object2Vec on the STS Benchmark: Spearman's correlation of its scores, beside TF-IDF on the same pairs.
+"""Object2Vec on the STS Benchmark, and on SNIPS as pairs of sentences and labels.
 
-`python benchmarks/object2vec.py [--data DIR] [--vectors FILE] [NAME ...]`: DIR (or SAGEBRUSH_EVAL_DATA)
-holds `stsb` with train.csv and valid.csv. Each model learns train.csv, each pair in both orders, as a
-training job does (a process of its own, /opt/ml, the files of the model), and is asked by its inference
-functions for valid.csv, which also chooses the epoch. FILE has vectors of words, a vectors.txt; without
-it they are learnt here, from the texts of TEXTS that are in DIR: by BlazingText (skipgram), or where that
-mode is not there by gensim, which the output says. Texts of stsb's valid.csv are not among them.
+`python benchmarks/object2vec.py [--data DIR] [--vectors FILE] [--labels] [NAME ...]`: DIR (or
+SAGEBRUSH_EVAL_DATA) holds `stsb` with train.csv and valid.csv. Each model learns train.csv as a training
+job does (a process of its own, /opt/ml, the files of the model), and is asked by its inference functions
+for valid.csv, which also chooses the epoch: Spearman's correlation, beside TF-IDF on the same pairs. Times
+are those of the processor. FILE has vectors of words, a vectors.txt; without it they are learnt here by
+BlazingText (skipgram) from those texts of TEXTS that are in DIR. Texts of stsb's valid.csv are not among
+them.
+
+With --labels, DIR holds `snips` with train.jsonl.gz and valid.jsonl: a sentence is compared with each
+label, by an encoder of sentences and a `pooled_embedding` of labels, and the most probable label counts.
 """
 
 from __future__ import annotations
@@ -16,10 +20,11 @@ import gzip
 import json
 import os
 import re
+import resource
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import sagebrush.toolkit
@@ -37,16 +42,28 @@ SCORES = {
 """Of all models: chosen on valid.csv among a few."""
 POOLED = {"enc0_network": "pooled_embedding"}
 TUNED = {"enc0_freeze_pretrained_embedding": "false"}
-SEQUENCES = {"enc_dim": 128, "early_stopping_patience": 5, "mini_batch_size": 128}
-"""Of encoders that read sequences: they learn from the order of words, and later."""
+HCNN = {"enc0_network": "hcnn", "enc0_layers": 1, "enc_dim": 512, "epochs": 6}
+SLOWLY = {"learning_rate": 0.0004}
+"""AWS's default: with vectors that mean something already, hcnn learns too fast otherwise."""
+BILSTM = {"enc0_network": "bilstm", "enc_dim": 128, "epochs": 6}
 MODELS: Mapping[str, tuple[bool, Mapping[str, object]]] = {
     "pooled, no vectors": (False, POOLED),
     "pooled, vectors frozen": (True, POOLED),
     "pooled, vectors tuned": (True, {**POOLED, **TUNED}),
-    "hcnn, vectors frozen": (True, {"enc0_network": "hcnn", "enc0_layers": 1, **SEQUENCES}),
-    "bilstm, vectors frozen": (True, {"enc0_network": "bilstm", **SEQUENCES}),
+    "hcnn, no vectors": (False, HCNN),
+    "hcnn, vectors frozen": (True, {**HCNN, **SLOWLY}),
+    "hcnn 4, vectors frozen": (True, {**HCNN, **SLOWLY, "enc0_layers": 4}),
+    "bilstm, no vectors": (False, BILSTM),
+    "bilstm, vectors frozen": (True, BILSTM),
 }
 """Name -> (whether it has pretrained vectors, its own hyperparameters)."""
+LABELS = {
+    **{"enc0_max_seq_len": 60, "enc0_token_embedding_dim": 200, "enc1_network": "pooled_embedding"},
+    **{"enc1_max_seq_len": 1, "enc1_token_embedding_dim": 200, "negative_sampling_rate": 2},
+    **{"comparator_list": "hadamard", "mlp_layers": 1, "mlp_dim": 128, "mlp_activation": "relu"},
+    **{"enc_dim": 128, "mini_batch_size": 128, "learning_rate": 0.001, "dropout": 0.1, "epochs": 4},
+}
+"""With --labels, of all models."""
 TEXTS = {
     **{"english_text/eltec_eng.txt.gz": "", "20newsgroups/train.jsonl.gz": "text"},
     **{"dbpedia14/train.csv.gz": "text", "movie_reviews/train.jsonl.gz": "text"},
@@ -61,13 +78,6 @@ TEXTS = {
 """File -> its column, "" for plain lines, a tab for the first of two columns without a header."""
 WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
 
-GENSIM = """
-import sys
-from gensim.models import Word2Vec
-model = Word2Vec(corpus_file=sys.argv[1], vector_size=200, window=5, min_count=3, sg=1, negative=5,
-                 sample=1e-4, epochs=3, workers=2)
-model.wv.save_word2vec_format(sys.argv[2])
-"""
 TFIDF = """
 import json, sys
 import numpy as np
@@ -82,16 +92,22 @@ print(json.dumps(float(spearmanr(cosines, [row[0] for row in valid])[0])))
 ASK = """
 import json, sys, time
 sys.path.insert(0, sys.argv[1])
+import numpy as np
 from object2vec import inference
 from scipy.stats import spearmanr
-began = time.perf_counter(); model = inference.model_fn(sys.argv[2])
-loaded = time.perf_counter() - began
+began = time.process_time(); model = inference.model_fn(sys.argv[2])
+loaded = time.process_time() - began
 lines = open(sys.argv[3]).read()
-began = time.perf_counter()
+began = time.process_time()
 answers = inference.predict_fn(inference.input_fn(lines, "application/jsonlines"), model).items
-took = time.perf_counter() - began
+took = time.process_time() - began
 labels = [json.loads(line)["label"] for line in lines.splitlines()]
-found = spearmanr([each["scores"][0] for each in answers], labels)[0]
+scores = [each["scores"] for each in answers]
+if (count := int(sys.argv[4])):
+    right = np.reshape([each[1] for each in scores], (-1, count)).argmax(1)
+    found = (right == np.reshape(labels, (-1, count)).argmax(1)).mean()
+else:
+    found = spearmanr([each[0] for each in scores], labels)[0]
 print(json.dumps([float(found), loaded, len(labels) / took]))
 """
 
@@ -125,7 +141,7 @@ def lines(file: Path, column: str) -> Iterator[str]:
 
 
 def learnt_vectors(data: Path, root: Path, environments: Environments) -> Path:
-    """A vectors.txt of the texts at hand; what made it, and in which time, is printed."""
+    """A vectors.txt of the texts at hand; the time that it took is printed."""
     folder = root / "words" / "input" / "data" / "train"
     folder.mkdir(parents=True)
     count = 0
@@ -147,15 +163,11 @@ def learnt_vectors(data: Path, root: Path, environments: Environments) -> Path:
     done = job(
         root / "words", environments.build("algorithms"), "blazingtext", {"train": {}}, given
     )
-    made, target = "BlazingText", root / "words" / "model" / "vectors.txt"
     if done.returncode:
-        made, target = f"gensim (BlazingText said: {done.stderr.strip()[-100:]})", root / "v.txt"
-        python = environments.build("nlp").python
-        command = [str(python), "-c", GENSIM, str(folder / "text.txt"), str(target)]
-        subprocess.run(command, check=True)
+        raise SystemExit(done.stderr)
     took = time.perf_counter() - began
-    print(f"vectors by {made}: {count / 1e6:.1f} M words in {took:.0f} s")
-    return target
+    print(f"vectors by BlazingText: {count / 1e6:.1f} M words in {took:.0f} s", flush=True)
+    return root / "words" / "model" / "vectors.txt"
 
 
 def job(
@@ -176,24 +188,23 @@ def job(
 
 
 def trained(root: Path, environment: Environment, given: Mapping[str, object]) -> float:
-    """Seconds of the training job in `root`, whose channels lie there."""
-    began = time.perf_counter()
+    """Seconds of processor that the training job in `root`, whose channels lie there, has taken."""
+    began = resource.getrusage(resource.RUSAGE_CHILDREN)
     channels = {"train": {}, "validation": {}, "auxiliary": {}}
     text = {name: str(value) for name, value in given.items()}
     done = job(root, environment, "object2vec", channels, text)
     if done.returncode:
         raise SystemExit(done.stderr)
-    return time.perf_counter() - began
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
 
 
 def prepared(root: Path, folder: Path) -> int:
-    """The channels train (each pair in both orders), validation and auxiliary (vocab.json) are in
-    `root`; the size of the vocabulary. Words of valid.csv are in it too: they have vectors."""
+    """The channels train, validation and auxiliary (vocab.json) are in `root`; the size of the
+    vocabulary. Words of valid.csv are in it too: they have vectors."""
     train, valid = pairs(folder / "train.csv"), pairs(folder / "valid.csv")
-    both = [*train, *((score, right, left) for score, left, right in train)]
-    tokens = sorted({token for _, *sides in both + valid for side in sides for token in side})
-    ids = {token: number for number, token in enumerate(["<none>", *tokens])}
-    for name, rows in (("train", both), ("validation", valid)):
+    ids = vocabulary(root, (side for _, *sides in train + valid for side in sides))
+    for name, rows in (("train", train), ("validation", valid)):
         channel = root / "input" / "data" / name
         channel.mkdir(parents=True)
         with (channel / "pairs.jsonl").open("w") as out:
@@ -202,12 +213,44 @@ def prepared(root: Path, folder: Path) -> int:
                 out.write(json.dumps({"label": score, "in0": in0, "in1": in1}) + "\n")
         plain = [(score, " ".join(left), " ".join(right)) for score, left, right in rows]
         (root / f"{name}.json").write_text(json.dumps(plain))
-    (root / "input" / "data" / "auxiliary").mkdir()
-    (root / "input" / "data" / "auxiliary" / "vocab.json").write_text(json.dumps(ids))
     return len(ids)
 
 
-def said(environment: Environment, script: str, *arguments: Path) -> object:
+def vocabulary(root: Path, texts: Iterable[list[str]]) -> Mapping[str, int]:
+    """The ids of all tokens, which the channel auxiliary holds as vocab.json."""
+    tokens = sorted({token for text in texts for token in text})
+    ids = {token: number for number, token in enumerate(["<none>", *tokens])}
+    folder = root / "input" / "data" / "auxiliary"
+    folder.mkdir(parents=True)
+    (folder / "vocab.json").write_text(json.dumps(ids))
+    return ids
+
+
+def prepared_labels(root: Path, folder: Path) -> tuple[int, int]:
+    """As `prepared`, of sentences and their labels: the sizes of both vocabularies. The validation
+    channel has each sentence with each label, label 1 for the right one."""
+    texts: dict[str, list[tuple[str, list[str]]]] = {}
+    for name, file in (("train", "train.jsonl.gz"), ("validation", "valid.jsonl")):
+        opener = gzip.open if file.endswith(".gz") else open
+        with opener(folder / file, "rt", encoding="utf-8") as source:
+            found = [json.loads(line) for line in source]
+        texts[name] = [(each["intent"], words(each["text"])) for each in found]
+    ids = vocabulary(root, (text for rows in texts.values() for _, text in rows))
+    labels = sorted({label for label, _ in texts["train"]})
+    for name, rows in texts.items():
+        channel = root / "input" / "data" / name
+        channel.mkdir(parents=True)
+        with (channel / "pairs.jsonl").open("w") as out:
+            for label, text in rows:
+                in0 = [ids[token] for token in text] or [0]
+                for number, other in enumerate(labels):
+                    if name == "validation" or other == label:
+                        pair = {"label": int(other == label), "in0": in0, "in1": [number]}
+                        out.write(json.dumps(pair) + "\n")
+    return len(ids), len(labels)
+
+
+def said(environment: Environment, script: str, *arguments: object) -> object:
     """What the script prints as JSON in the environment."""
     command = [str(environment.python), "-c", script, *map(str, arguments)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -217,35 +260,48 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=os.environ.get("SAGEBRUSH_EVAL_DATA"))
     parser.add_argument("--vectors", type=Path)
+    parser.add_argument("--labels", action="store_true")
     parser.add_argument("names", nargs="*", default=list(MODELS))
     options = parser.parse_args()
+    data = Path(options.data)
     environments = Environments(Settings.load(os.environ).environments)
     environment = environments.build("pytorch")
-    algorithms = Path(next(iter(sagebrush.toolkit.__path__))).parent / "algorithms"
     with tempfile.TemporaryDirectory() as scratch:
-        root = Path(scratch)
-        size = prepared(root, options.data / "stsb")
+        root, common, labels = Path(scratch), SCORES, 0
+        if options.labels:
+            size, labels = prepared_labels(root, data / "snips")
+            common = {**LABELS, "enc1_vocab_size": labels}
+        else:
+            size = prepared(root, data / "stsb")
         file = root / "input" / "data" / "auxiliary" / "vectors.txt"
-        vectors = options.vectors
         if any(MODELS[name][0] for name in options.names):
-            vectors = vectors or learnt_vectors(options.data, root, environments)
+            vectors = options.vectors or learnt_vectors(data, root, environments)
             file.symlink_to(vectors.resolve())
-        print("model                    Spearman   training   loading   pairs/s answered")
-        baseline = said(environment, TFIDF, root / "train.json", root / "validation.json")
-        print(f"{'TF-IDF (cosine)':24} {baseline:8.3f}", flush=True)
+        measure = "accuracy" if labels else "Spearman"
+        print(f"{'model':24} {measure:>8}   training   loading   pairs/s answered")
+        if not labels:
+            baseline = said(environment, TFIDF, root / "train.json", root / "validation.json")
+            print(f"{'TF-IDF (cosine)':24} {baseline:8.3f}", flush=True)
         for name in options.names:
             pretrained, own = MODELS[name]
-            given = {**SCORES, **own, "enc0_vocab_size": size}
+            given = {**common, **own, "enc0_vocab_size": size}
+            if labels:
+                given |= {key: LABELS[key] for key in ("enc_dim", "learning_rate")}
             if pretrained:
                 given |= {"enc0_vocab_file": "vocab.json"}
                 given |= {"enc0_pretrained_embedding_file": "vectors.txt"}
-            seconds = trained(root, environment, given)
-            valid = root / "input" / "data" / "validation" / "pairs.jsonl"
-            spearman, loading, rate = said(environment, ASK, algorithms, root / "model", valid)  # type: ignore[misc]
-            print(
-                f"{name:24} {spearman:8.3f} {seconds:8.1f} s {loading:7.3f} s {rate:10.0f}",
-                flush=True,
-            )
+            tried(name, root, environment, given, labels)
+
+
+def tried(
+    name: str, root: Path, environment: Environment, given: Mapping[str, object], labels: int
+) -> None:
+    """One line: how good the model of these hyperparameters is, and how long it takes."""
+    algorithms = Path(next(iter(sagebrush.toolkit.__path__))).parent / "algorithms"
+    seconds = trained(root, environment, given)
+    valid = root / "input" / "data" / "validation" / "pairs.jsonl"
+    found, loading, rate = said(environment, ASK, algorithms, root / "model", valid, labels)  # type: ignore[misc]
+    print(f"{name:24} {found:8.3f} {seconds:8.1f} s {loading:7.3f} s {rate:10.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -141,3 +141,12 @@ def test_files_that_do_not_fit(tmp_path: Path, vocabulary: object, vectors: str,
     (tmp_path / "v.json").unlink()
     with pytest.raises(ClientError, match=r"no file 'v.json', which enc0_vocab_file names"):
         pretrained.read(tmp_path, encoder, "enc0")
+
+
+def test_long_sequences_are_measured_a_few_at_a_time() -> None:
+    lengths = np.array([5000] * 20 + [1] * 40 + [batches.PADDED + 1])
+    found = list(batches.by_length(lengths, 16))
+    assert sorted(np.concatenate(found)) == list(range(61))
+    assert [len(each) for each in found] == [16, 16, 8, 6, 6, 6, 2, 1]
+    assert all(len(each) * lengths[each].max() <= batches.PADDED for each in found[:-1])
+    assert not list(batches.by_length(lengths[:0], 16))

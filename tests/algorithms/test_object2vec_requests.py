@@ -23,7 +23,7 @@ def test_json_and_json_lines() -> None:
     pair, single = {"in0": [6, 17], "in1": [16], "label": 1}, {"in1": [5]}
     found = input_fn(json.dumps({"instances": [pair, single]}).encode(), "application/json")
     assert (list(found.items), found.longest) == ([pair, single], None)
-    lines = f"{json.dumps(pair)}\n\n{json.dumps(single)}\n"
+    lines = f"\ufeff{json.dumps(pair)}\r\n\n{json.dumps(single)}\n"
     found = input_fn(lines, "application/jsonlines; infer_max_seqlens=20,30")
     assert (list(found.items), found.longest) == ([pair, single], (20, 30))
 

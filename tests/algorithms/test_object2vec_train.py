@@ -29,7 +29,7 @@ def probe(folder: Path, python: Path, what: str) -> tuple[dict[str, Any], str]:
         env={"PATH": os.defpath, "PYTHONPATH": str(FOLDER.parent)},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -66,6 +66,10 @@ def test_training_and_answers(tmp_path: Path, pytorch: Environment) -> None:
     with np.load(model / "weights.npz", allow_pickle=False) as arrays:
         assert [n for n in arrays if "table" in n] == ["encoders.0.table.weight"]
         assert arrays["encoders.0.table.weight"].shape == (50, 16)
+    # Like encoders begin alike, so that their comparison means something from the first step on.
+    assert found["starts"] == {
+        **{"hcnn": [True, True, True], "bilstm": [True, True], "pooled_embedding": [True, True]},
+    }
     # What the user can mend is 2, with the cause in output/failure.
     assert (found["bad"], found["huge"]) == (2, 2)
     failure = (tmp_path / "third" / "output" / "failure").read_text()
@@ -77,6 +81,7 @@ def test_training_and_answers(tmp_path: Path, pytorch: Environment) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(300)
 def test_each_network_learns_and_answers_do_not_depend_on_the_batch(
     tmp_path: Path, pytorch: Environment
 ) -> None:

@@ -73,6 +73,10 @@ class HierarchicalCnn(nn.Module):
         self.layers = nn.ModuleList(
             nn.Conv1d(given, size, width) for given, size in zip(inputs, sizes)
         )
+        for layer in self.layers:
+            # So that values neither fade nor grow from layer to layer behind a ReLU (He et al. 2015).
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
 
     def forward(self, sequences: Ragged) -> torch.Tensor:
         ids, mask = sequences.padded()

@@ -41,6 +41,7 @@ def input_fn(body: bytes | str, content_type: str = JSON) -> Batch:
         text = body if isinstance(body, str) else body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadRequest(f"The body is not UTF-8: {error}") from None
+    text = text.removeprefix("\ufeff")  # as training does
     items = _from_json(text) if form == JSON else _from_lines(text)
     return Batch(form, items, _longest(options[LENGTHS]) if LENGTHS in options else None)
 

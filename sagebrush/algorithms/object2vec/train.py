@@ -180,6 +180,11 @@ def _network(wanted: Parameters, vectors: Sequence[pretrained.Vectors | None]) -
                 table.weight.normal_(0.0, max(float(values.std()), 1e-6))
                 table.weight[torch.from_numpy(given.ids)] = values
                 table.weight.requires_grad_(not _frozen(encoder))
+    first, second = network.encoders
+    if wanted.encoders[0] == wanted.encoders[1]:
+        # Each has weights of its own, but they begin as the same: a difference of encodings means
+        # something from the first step on, and not only when both have learnt one and the same space.
+        second.load_state_dict(first.state_dict())
     return network
 
 

@@ -98,9 +98,16 @@ def written(
     return root
 
 
-def run(python: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Python with the algorithms on its path, as jobs have it."""
+def run(
+    python: Path, *arguments: str, timeout: float = 100, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Python with the algorithms on its path, as jobs have it; for `timeout` seconds at most."""
     own = {"PATH": os.defpath, "PYTHONPATH": str(ALGORITHMS), "OMP_NUM_THREADS": "2", **environ}
     return subprocess.run(
-        [str(python), *arguments], env=own, capture_output=True, text=True, timeout=100, check=False
+        [str(python), *arguments],
+        env=own,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )

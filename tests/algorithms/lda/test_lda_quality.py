@@ -15,6 +15,7 @@ from tests.needs import eval_data
 
 
 @pytest.mark.full
+@pytest.mark.timeout(900)  # seconds of work, and minutes where the machine is busy
 def test_fifty_topics_of_newsgroups_are_coherent(tmp_path: Path, algorithms: Environment) -> None:
     folder = eval_data("20news_bow")
     words = len((folder / "vocab.txt").read_text().splitlines())
@@ -27,7 +28,7 @@ def test_fifty_topics_of_newsgroups_are_coherent(tmp_path: Path, algorithms: Env
     given = {"num_topics": 50, "feature_dim": words, "mini_batch_size": len(rows)}
     kind = "application/x-recordio-protobuf"
     root = corpora.written(tmp_path / "ml", given, ("train", kind, corpora.records(counts)))
-    done = corpora.run(algorithms.python, "-m", "lda.train", SAGEBRUSH_ML=str(root))
+    done = corpora.run(algorithms.python, "-m", "lda.train", timeout=800, SAGEBRUSH_ML=str(root))
     assert done.returncode == 0, done.stderr
     topics = json.loads((root / "output" / "data" / "topics.json").read_text())["topics"]
     coherence = float(np.mean([topic["npmi"] for topic in topics]))

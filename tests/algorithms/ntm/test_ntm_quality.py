@@ -19,6 +19,7 @@ __all__ = ["pytorch"]
 
 @pytest.mark.nightly
 @pytest.mark.full
+@pytest.mark.timeout(1800)  # a minute of work, and many where the machine is busy
 def test_fifty_topics_of_newsgroups_are_coherent(tmp_path: Path, pytorch: Environment) -> None:
     folder = eval_data("20news_bow")
     words = (folder / "vocab.txt").read_text().splitlines()
@@ -36,7 +37,7 @@ def test_fifty_topics_of_newsgroups_are_coherent(tmp_path: Path, pytorch: Enviro
     }  # fmt: skip
     root = corpora.prepare(tmp_path / "ml", {"train": train, "validation": validation}, given)
     with corpora.start(pytorch.python, root) as process:
-        said, _ = process.communicate(timeout=600)
+        said, _ = process.communicate(timeout=1700)
     assert "STATUS 0" in said, said[-3000:]
     topics = json.loads((root / "output" / "data" / "topics.json").read_text())["topics"]
     coherence = float(np.mean([topic["npmi"] for topic in topics]))
