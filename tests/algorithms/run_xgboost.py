@@ -1,5 +1,6 @@
 """Run in an environment with XGBoost: the training jobs in the folders named, one after another in this
-process; prints of each its exit status, its log and how many rounds its model has."""
+process; prints of each its exit status, its log and how many rounds its model has. The model's trees are
+in the file `trees` of its folder."""
 
 from __future__ import annotations
 
@@ -32,6 +33,7 @@ def main(roots: list[str]) -> None:
             booster = xgboost.Booster()
             booster.load_model(str(model))
             rounds = booster.num_boosted_rounds()
+            Path(root, "trees").write_text("".join(booster.get_dump(with_stats=True)))
         found.append([status, log.getvalue(), rounds])
     print(json.dumps(found))
 

@@ -95,6 +95,19 @@ def test_the_instance_with_a_bad_label_says_so(tmp_path: Path, xgboost: Environm
     assert failure == "ClientError: label must be in [0,1] for logistic regression"
 
 
+def test_instances_with_other_columns_are_refused(tmp_path: Path, xgboost: Environment) -> None:
+    table = rows(100)
+    roots = staged(tmp_path, [csv(table[:50]), csv([[*row, 1.0] for row in table[50:]])])
+    port = free_port()
+    running = [start(xgboost.python, root, port) for root in roots]
+    logs = [process.communicate(timeout=100)[0] for process in running]
+    assert [process.returncode for process in running] == [2, 2], logs
+    assert (roots[0] / "output" / "failure").read_text() == (
+        "ClientError: The instances' data differ in their number of features (algo-1 5, algo-2 6): every"
+        " file of a channel has the same columns"
+    )
+
+
 def test_old_versions_are_refused(tmp_path: Path, released_xgboost: Environment) -> None:
     roots = staged(tmp_path, [csv(rows(20)), csv(rows(20))])
     alone = start(released_xgboost.python, roots[0], free_port())

@@ -41,6 +41,10 @@ GOOD: Mapping[str, tuple[Files, Mapping[str, str]]] = {
     ),
     "folds": (PLAIN, {**BINARY, "_kfold": "3", "num_round": "2"}),
     "missing": ({"train": (CSV, {"a": b"1,2,\n0,,3\n" * 30})}, {**BINARY, "num_round": "1"}),
+    "survival": (
+        {"train": (CSV, {"a": csv([[r[0] + 1, *r[1:]] for r in TRAIN])})},
+        {"objective": "survival:aft", "num_round": "2", "eval_metric": "aft-nloglik"},
+    ),
 }  # fmt: skip
 BAD: Mapping[str, tuple[Files, Mapping[str, str], str]] = {
     "header": ({"train": (CSV, {"a": b"y,x\n1,2\n"})}, BINARY,
@@ -66,6 +70,23 @@ BAD: Mapping[str, tuple[Files, Mapping[str, str], str]] = {
     "sized": ({"train": ("text/csv;label_size=2", {"a": b"1,2\n"})}, BINARY,
               "text/csv;label_size=2 is not an accepted csv ContentType. Optional parameter label_size"),
     "one": ({"train": (CSV, {"a": b"1\n2\n"})}, BINARY, "Could not determine delimiter on line 1:"),
+    "weight": ({"train": (CSV, {"a": b"1,-1,3\n0,2,1\n"})}, {**BINARY, "csv_weights": "1"}, "Failed to load"
+               " csv data with exception:\na: with csv_weights the second column is each row's weight"),
+    "below": ({"train": ("", {"a": b"1:-1 0:3\n0:2 0:1\n"})}, BINARY, "Weights must be positive"),
+    "wide": ({"train": ("", {"a": b"1 4000000000:1\n0 0:1\n"})}, BINARY,
+             "Out of memory: 4000000001 columns (one more than the highest index) take at least"),
+    "queries": ({"train": ("", {"a": libsvm(TRAIN, 10)})},
+                {"objective": "rank:ndcg", "num_round": "1", "_kfold": "2"}, "_kfold: rows that belong"),
+    "split": ({"train": (CSV, {"a": csv(TRAIN[:3])})}, {**BINARY, "_kfold": "5"},
+              "Cannot have number of splits n_splits=5 greater than the number of samples: n_samples=3."),
+    "members": ({"train": (CSV, {"a": b"0,1\n0,2\n1,3\n1,4\n"})}, {**BINARY, "_kfold": "3"},
+                "n_splits=3 cannot be greater than the number of members in each class."),
+    "classes": (PLAIN, {**BINARY, "num_class": "2"}, "Check failed: info.labels.Size() == preds.Size()"),
+    "refresh": (PLAIN, {**BINARY, "updater": "refresh"}, "Check failed: !updaters_.front()->CanModify"),
+    "signs": (PLAIN, {**BINARY, "tree_method": "hist", "monotone_constraints": "(1,0,0,0,0,1)"},
+              "Check failed: p.monotone_constraints.size() <= n_features"),
+    "censored": (PLAIN, {"objective": "survival:aft", "num_round": "1"},
+                 "survival:aft: label must be positive"),
     "gpu": (PLAIN, {**BINARY, "tree_method": "gpu_hist"}, "tree_method=gpu_hist needs a GPU"),
     "dask": (PLAIN, {**BINARY, "use_dask_gpu_training": "true"}, "use_dask_gpu_training: "),
     "eta": (PLAIN, {**BINARY, "eta": "2"}, "Hyperparameter eta: 2.0 is not in [0, 1]"),
@@ -83,7 +104,9 @@ def ran(xgboost: Environment, tmp_path_factory: pytest.TempPathFactory) -> dict[
     again = base / "again"  # the same /opt/ml once more, for two rounds further
     stage(again, PLAIN, {**BINARY, "num_round": "5"})
     (again / "checkpoints").symlink_to(resumed / "checkpoints")
-    roots += [resumed, again]
+    whole = stage(base / "whole", PLAIN, {**BINARY, "num_round": "5"})
+    (whole / "checkpoints").mkdir()
+    roots += [resumed, again, whole]
     done = run_all(xgboost.python, roots)
     return {root.name: (root, *each) for root, each in zip(roots, done, strict=True)}
 
@@ -104,7 +127,7 @@ def test_the_log_has_awss_lines_and_the_model_is_good(ran: dict[str, Any]) -> No
     assert float(lines[-1].split("validation-auc:")[1][:7]) > 0.95
 
 
-@pytest.mark.parametrize("name", ["ranking", "weights", "missing"])
+@pytest.mark.parametrize("name", ["ranking", "weights", "missing", "survival"])
 def test_each_form_of_data_trains(ran: dict[str, Any], name: str) -> None:
     _, status, log, rounds = ran[name]
     assert status == 0, log
@@ -136,13 +159,15 @@ def test_cross_validation_has_a_model_for_each_fold(ran: dict[str, Any]) -> None
 def test_a_job_goes_on_from_its_last_checkpoint(ran: dict[str, Any]) -> None:
     root, status, _, rounds = ran["begun"]
     assert (status, rounds) == (0, 3)
-    _, status, log, rounds = ran["again"]
+    again, status, log, rounds = ran["again"]
     assert (status, rounds) == (0, 5)
     assert "Resuming from iteration 3" in log
     assert re.findall(r"^\[(\d+)\]#011", log, re.MULTILINE) == ["3", "4"]
     assert sorted(p.name for p in (root / "checkpoints").iterdir()) == [
         f"xgboost-checkpoint.{n}" for n in range(5)
     ]
+    # The same trees as without the interruption.
+    assert (again / "trees").read_text() == (ran["whole"][0] / "trees").read_text()
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -39,7 +39,9 @@ CUSTOMERS = (
     "label must be nonnegative", "label must be positive", "should be greater equal to 0",
     "Label contains NaN", "Invalid Input", "valid values are", "Invalid Parameter",
     "expect value for", "exceed bound", "Unknown objective function", "Unknown metric function",
-    "num_class", "label must be", "must be", "Group", "group", "qid",
+    "num_class", "label must be", "must be", "Group", "group", "qid", "Invalid shape of labels",
+    "can not be used to", "No more tree left for updating", "size of monotone constraint",
+    "labels_lower_bound_", "does not support data matrices with",
 )  # fmt: skip
 """What stands in those of XGBoost's messages that the user can mend."""
 

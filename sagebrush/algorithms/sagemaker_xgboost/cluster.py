@@ -26,7 +26,9 @@ LEAST = (2, 1)
 """The version from which a group notices that a member is gone."""
 WAIT = 300
 """Seconds in which the hosts must find one another."""
-_GONE = re.compile(r"allreduce|allgather|broadcast|socket error|poll error|the tracker", re.I)
+_GONE = re.compile(
+    r"allreduce|allgather|broadcast|socket error|poll error|the tracker|communication group", re.I
+)
 """What stands in XGBoost's errors of a member that is gone."""
 
 

@@ -167,6 +167,10 @@ def _labelled(numbers: np.ndarray, weighted: bool, name: str) -> Table:
             f"{' then the weight,' if weighted else ''} then the features"
         )
     weights = np.ascontiguousarray(numbers[:, 1]) if weighted else None
+    if weights is not None and not (weights >= 0).all():  # NaN is not either
+        raise ValueError(
+            f"{name}: with csv_weights the second column is each row's weight: a number, none negative"
+        )
     return Table(numbers[:, 1 + weighted :], np.ascontiguousarray(numbers[:, 0]), weights)
 
 

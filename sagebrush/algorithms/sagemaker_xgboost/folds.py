@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from contract.errors import ClientError
 
 from . import log, metrics
 
@@ -29,6 +30,22 @@ def folds(
         fold[order] = np.arange(len(labels)) % count
         for number in range(count):
             yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+
+
+def check(labels: np.ndarray, count: int, stratified: bool, ranked: bool) -> None:
+    """Raises ClientError, in scikit-learn's words, where the rows cannot be parted into that many folds,
+    and where they are `ranked` within queries."""
+    if ranked:
+        raise ClientError("_kfold: rows that belong to queries (qid) cannot be parted into folds")
+    if count > len(labels):
+        raise ClientError(
+            f"Cannot have number of splits n_splits={count} greater than the number of samples:"
+            f" n_samples={len(labels)}."
+        )
+    if stratified and count > int(np.unique(labels, return_counts=True)[1].max()):
+        raise ClientError(
+            f"n_splits={count} cannot be greater than the number of members in each class."
+        )
 
 
 class Predictions:

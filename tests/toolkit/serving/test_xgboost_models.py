@@ -67,8 +67,9 @@ def served(
             (tmp_path / f"xgboost-model-{number}").write_bytes(pickle.dumps(model))
         handler = Handler(None, str(tmp_path), frameworks.defaults("xgboost", script=False))
 
-        def ask(body: str, kind: str = CSV, accept: str = "*/*") -> tuple[int, str]:
-            answer = handler.answer(body.encode(), {"content-type": kind, "accept": accept})
+        def ask(body: str | bytes, kind: str = CSV, accept: str = "*/*") -> tuple[int, str]:
+            given = body.encode() if isinstance(body, str) else body
+            answer = handler.answer(given, {"content-type": kind, "accept": accept})
             assert isinstance(answer.body, bytes)
             return answer.status, answer.body.decode()
 
@@ -90,6 +91,15 @@ def test_rows_are_answered_in_one_line_and_in_lines_in_a_batch(
     assert ask("1,2,3\n4,,6", CSV, CSV) == (200, "6.0\n10.0\n")
 
 
+def test_multi_model_endpoints_answer_a_json_list_where_nothing_is_asked_for(
+    served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAGEMAKER_MULTI_MODEL", "true")
+    ask = served(Booster())
+    assert ask("1,2,3\n4,,6") == ask("1,2,3\n4,,6", CSV, "application/json") == (200, "[6.0, 10.0]")
+    assert ask("1,2,3", CSV, CSV) == (200, "6.0")
+
+
 def test_what_cannot_be_read_is_refused(served: Any) -> None:
     ask = served(Booster())
     assert ask("[1, 2, 3]", "application/json")[0] == 415
@@ -98,6 +108,9 @@ def test_what_cannot_be_read_is_refused(served: Any) -> None:
     assert text.startswith(
         "Loading csv data failed with Exception, please ensure data is in csv format:"
     )
+    status, text = ask("1,2,3".encode("utf-16"))
+    assert status == 415
+    assert "'utf-8' codec can't decode byte 0xff" in text
     status, text = ask("1,2,3", CSV, "image/png")
     assert (status, text[:40]) == (406, "Accept type image/png is not supported. ")
     assert ask("") == ask("", "application/json") == (204, "")  # before its type is looked at

@@ -63,8 +63,16 @@ class BuiltIn(Defaults):
     recordIO-protobuf in; CSV out, or JSON, JSON Lines and recordIO-protobuf where they are asked for."""
 
     accept = formats.CSV
+    as_text = False
     _settings: tuple[str, int] = ("", 0)
     """The model's objective and its number of classes."""
+
+    def __init__(self) -> None:
+        # AWS serves multi-model endpoints by another handler, whose answers are JSON where none are
+        # asked for: a plain list.
+        self._many = os.environ.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true"
+        if self._many:
+            self.accept = formats.JSON
 
     def model_fn(self, model_dir: str) -> Any:
         """The Booster of the directory's file, pickled or in XGBoost's format, or an Ensemble of
@@ -131,6 +139,8 @@ class BuiltIn(Defaults):
         if keys := selectable.chosen(os.environ.get(selectable.VARIABLE, "")):
             rows = selectable.select(values, keys, *self._settings)
             return selectable.encode(rows, kind, batch), kind
+        if self._many and kind == formats.JSON:
+            return json.dumps(values), kind
         if kind != formats.CSV:
             return selectable.encode([{"score": value} for value in values], kind, batch), kind
         cells = map(str, values)
