@@ -14,6 +14,8 @@ from pathlib import Path
 
 INDEX = "class_label_to_prediction_index.json"
 TRAINING = "training.json"
+REFERENCE = "reference.json"
+"""What stands in place of a model of AWS's that is not here; the catalogue writes it."""
 VERSION = "1"
 """The folder that TensorFlow Serving wants."""
 ENTRY = ("inference.py", "transfer_learning.py")

@@ -22,11 +22,9 @@ from contract.channels import Channel
 from contract.errors import ClientError
 
 from . import text_ops
-from .artefact import INDEX, TRAINING
+from .artefact import INDEX, REFERENCE, TRAINING
 
 SAVED = "saved_model.pb"
-REFERENCE = "reference.json"
-"""What stands in place of a base model of AWS's that is not here; the catalogue writes it."""
 OUTPUTS = ("pooled_output", "default")
 """The outputs that are an embedding of the whole text, where an encoder has several."""
 SAMPLE = ("a sentence", "and one more")
@@ -150,7 +148,9 @@ def _callable(model: Any) -> Callable[..., Any]:
         known = getattr(model, "signatures", None) or {}
         signature = known.get("serving_default") or known.get("default")
         if signature is None:
-            raise _unusable("its SavedModel can neither be called nor has a signature 'serving_default'")
+            raise _unusable(
+                "its SavedModel can neither be called nor has a signature 'serving_default'"
+            )
         names = list(signature.structured_input_signature[1])
         return lambda inputs, training: signature(
             **(inputs if isinstance(inputs, Mapping) else {names[0]: inputs})
@@ -207,13 +207,17 @@ class _Loaded:
     def of(place: Path) -> _Loaded:
         """The SavedModel in that folder; raises ClientError."""
         if (place / "tfhub_module.pb").is_file():
-            raise _unusable("it is in TensorFlow Hub's format of TensorFlow 1, not a SavedModel of 2")
+            raise _unusable(
+                "it is in TensorFlow Hub's format of TensorFlow 1, not a SavedModel of 2"
+            )
         try:
             return _Loaded(place, tf.saved_model.load(str(place)), False)
         except Exception as error:
             operation = text_ops.missing(error)
             if not operation:
-                raise _unusable(f"TensorFlow {tf.__version__} cannot load it: {_first(error)}") from None
+                raise _unusable(
+                    f"TensorFlow {tf.__version__} cannot load it: {_first(error)}"
+                ) from None
         text_ops.load(operation, tf.__version__)
         return _Loaded(place, _read(place, lambda p: tf.saved_model.load(str(p))), True)
 

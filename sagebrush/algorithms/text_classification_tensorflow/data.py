@@ -47,7 +47,8 @@ def read(channel: Channel) -> Examples:
         held = f"it holds {', '.join(found[:5])}" if found else "it holds no file"
         raise errors.empty(channel.name, f"the channel has no file {FILE}: {held}")
     csv.field_size_limit(sys.maxsize)
-    texts, labels = [], []
+    texts: list[str] = []
+    labels: list[int] = []
     width = 0
     try:
         for line, row in _rows(file):
@@ -69,12 +70,12 @@ def read(channel: Channel) -> Examples:
 
 def classes(examples: Examples) -> tuple[int, ...]:
     """The labels that occur, ascending; raises ClientError where there is only one."""
-    found = tuple(sorted(set(examples.labels)))
+    found = sorted(set(examples.labels))
     if len(found) < 2:
         raise ClientError(
             f"{FILE} has one class only, {found[0]}: classification needs at least two classes."
         )
-    return found
+    return tuple(found)
 
 
 def known(examples: Examples, labels: Sequence[int], channel: str, of: str) -> None:

@@ -118,7 +118,7 @@ class _Step:
         self._size = task.wanted.batch_size
         self._optimizer = optimizers.create(task.wanted)
         self._optimizer.build(list(task.variables))
-        self._sums = [tf.Variable(0.0, trainable=False) for _ in range(3)]
+        self._sums = [tf.Variable(tf.zeros([]), trainable=False) for _ in range(3)]
         self._update = self._updating(task)
         self._measure = _measuring(task)
 
@@ -234,7 +234,9 @@ def _right(classes: Any, logits: Any) -> Any:
 
 def _report(steps: int, seconds: float, seen: Measured, found: Measured | None) -> None:
     """The epoch's line in Keras's form, and the one of the guide's regular expression."""
-    line = f"{steps}/{steps} - {seconds:.0f}s - loss: {seen.loss:.4f} - accuracy: {seen.accuracy:.4f}"
+    line = (
+        f"{steps}/{steps} - {seconds:.0f}s - loss: {seen.loss:.4f} - accuracy: {seen.accuracy:.4f}"
+    )
     if found is None:
         _say(line)
         return

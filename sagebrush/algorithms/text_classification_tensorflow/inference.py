@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# Beside its packages in a model, one folder below them in the repository.
-for _folder in Path(__file__).resolve().parents[:2]:
-    if (_folder / "contract").is_dir():
-        sys.path.insert(0, str(_folder))
+if (
+    not __package__
+):  # loaded by its path: beside its packages in a model, below them in the repository
+    for _folder in Path(__file__).resolve().parents[:2]:
+        if (_folder / "contract").is_dir():
+            sys.path.insert(0, str(_folder))
 
 from contract.errors import BadRequest
 from text_classification_tensorflow import artefact, text_ops
@@ -94,7 +96,16 @@ def _beside(name: str) -> Path | None:
 
 
 def _prepare() -> None:
-    """The operations that the model needs are there before it is loaded."""
+    """The operations that the model needs are there before it is loaded; raises FileNotFoundError
+    where there is a reference to a model of AWS's in its place."""
+    reference = _beside(artefact.REFERENCE)
+    if reference is not None:
+        told = json.loads(reference.read_text(encoding="utf-8"))
+        raise FileNotFoundError(
+            f"the model {told.get('model_id')} is not here: its place holds a reference only. Deploy a"
+            f" model that was fine-tuned here, or put AWS's file there (`sagebrush samples add"
+            f" jumpstart-cache-prod-REGION/{told.get('key')} FILE.tar.gz`)"
+        )
     file = _beside(artefact.TRAINING)
     if file is not None and json.loads(file.read_text(encoding="utf-8")).get("text_ops"):
         import tensorflow  # pyright: ignore[reportMissingImports, reportMissingModuleSource]

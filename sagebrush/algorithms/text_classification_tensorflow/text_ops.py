@@ -46,7 +46,14 @@ def load(operation: str, tensorflow: str) -> None:
     log.info(f"The model uses {operation} of tensorflow-text: installing {' '.join(wanted)}")
     folder = tempfile.mkdtemp(prefix="tensorflow-text-")
     # Without dependencies: they would bring a second TensorFlow beside the environment's.
-    options = ["--no-deps", "--only-binary=:all:", "--retries=1", "--timeout=15", "--target", folder]
+    options = [
+        "--no-deps",
+        "--only-binary=:all:",
+        "--retries=1",
+        "--timeout=15",
+        "--target",
+        folder,
+    ]
     command = [sys.executable, "-m", "pip", "install", "--quiet", *options, *wanted]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)

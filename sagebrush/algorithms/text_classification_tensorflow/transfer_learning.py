@@ -9,6 +9,7 @@ TensorFlow Works.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import sys
@@ -77,11 +78,12 @@ def _start_tensorflow(this: Job) -> None:
     import tensorflow as tf
 
     processors, _ = this.resources()
-    tf.config.threading.set_intra_op_parallelism_threads(processors)
-    tf.config.threading.set_inter_op_parallelism_threads(min(processors, 4))
     graphics = tf.config.list_physical_devices("GPU")
-    for each in graphics:
-        tf.config.experimental.set_memory_growth(each, True)
+    with contextlib.suppress(RuntimeError):  # a process that has used TensorFlow before
+        tf.config.threading.set_intra_op_parallelism_threads(processors)
+        tf.config.threading.set_inter_op_parallelism_threads(min(processors, 4))
+        for each in graphics:
+            tf.config.experimental.set_memory_growth(each, True)
     tf.random.set_seed(data.SEED)
     log.info(f"TensorFlow {tf.__version__}, {processors} processors, {len(graphics)} GPUs")
 
