@@ -14,6 +14,7 @@ import pytest
 import text_classification_tensorflow
 
 from sagebrush.environments.environment import Environment
+from tests.crowding import crowding
 from tests.toolkit.serving.model_server import serving
 
 FOLDER = Path(text_classification_tensorflow.__path__[0])
@@ -36,7 +37,7 @@ def ran(
         },
         capture_output=True,
         text=True,
-        timeout=380,
+        timeout=180 * crowding(),
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -218,7 +218,7 @@ class _Loaded:
                 raise _unusable(
                     f"TensorFlow {tf.__version__} cannot load it: {_first(error)}"
                 ) from None
-        text_ops.load(operation, tf.__version__)
+        text_ops.load(f"the operation {operation}", tf.__version__)
         return _Loaded(place, _read(place, lambda p: tf.saved_model.load(str(p))), True)
 
 

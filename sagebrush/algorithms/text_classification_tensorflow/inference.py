@@ -110,7 +110,7 @@ def _prepare() -> None:
     if file is not None and json.loads(file.read_text(encoding="utf-8")).get("text_ops"):
         import tensorflow  # pyright: ignore[reportMissingImports, reportMissingModuleSource]
 
-        text_ops.load("of the model", tensorflow.__version__)
+        text_ops.load("operations", tensorflow.__version__)
 
 
 _prepare()

@@ -39,7 +39,8 @@ def requirements(tensorflow: str) -> tuple[str, ...]:
 
 def load(operation: str, tensorflow: str) -> None:
     """The package's operations are registered in this process, after fetching the package where it is
-    not installed. Raises ClientError that says what helps."""
+    not installed. `operation` says for what ("the operation X"). Raises ClientError that says what
+    helps."""
     if _imported():
         return
     wanted = requirements(tensorflow)
@@ -65,7 +66,7 @@ def load(operation: str, tensorflow: str) -> None:
     importlib.invalidate_caches()
     if not _imported():
         raise ClientError(
-            f"The base model uses the operation {operation}, which is not TensorFlow's own. That is"
+            f"The model uses {operation}, which is not TensorFlow's own. That is"
             f" mostly one of tensorflow-text, and it could not be installed ({why[:300]}). Let the job"
             f" reach a package index, or put {' and '.join(wanted)} into a requirements.txt beside"
             " transfer_learning.py, or use a base model of TensorFlow's own operations."
