@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.built_environments import algorithms, pytorch, released_xgboost, xgboost
+from tests.built_environments import (
+    algorithms,
+    pytorch,
+    released_tensorflow,
+    released_xgboost,
+    xgboost,
+)
 
-__all__ = ["algorithms", "pytorch", "released_xgboost", "xgboost"]
+__all__ = ["algorithms", "pytorch", "released_tensorflow", "released_xgboost", "xgboost"]
 BUILDING = 400
 """Seconds for the first test that needs an environment: its kernels are compiled with it, which on a
 machine in use takes minutes."""

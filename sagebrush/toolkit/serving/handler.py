@@ -166,7 +166,7 @@ class Defaults:
             return failure(error.status, str(error))
         if isinstance(error, formats.BadBody):
             return failure(400, str(error))
-        return failure(_status_of(error), f"{type(error).__name__}: {error}")
+        return failure(status_of(error), f"{type(error).__name__}: {error}")
 
 
 def locate(ml: Path, environ: Mapping[str, str], algorithms: Path) -> Path:
@@ -408,7 +408,7 @@ def _takes(function: Callable[..., Any], count: int) -> bool:
     return True
 
 
-def _status_of(error: Exception) -> int:
+def status_of(error: Exception) -> int:
     """500, or the 4xx that the user's exception carries as `status_code`, as AWS's toolkit reads it."""
     code = getattr(error, "status_code", 500)
     return code if isinstance(code, int) and 400 <= code <= 599 else 500

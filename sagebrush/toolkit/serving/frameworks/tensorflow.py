@@ -113,7 +113,8 @@ class _Scripted:
         self._port = savedmodel.listen(models)
 
     def answer(self, body: bytes, headers: Mapping[str, str]) -> handler.Answer:
-        """The handlers' answer to the request; their failures are answers of 500."""
+        """The handlers' answer to the request; their failures are answers of 500, or of the 4xx that
+        the exception carries as `status_code` (AWS's container knows only 500)."""
         asked = target(headers, self._models.default)
         version = f"/versions/{asked.version}" if asked.version else ""
         place = f"http://localhost:{self._port}/v1/models/{asked.model}{version}:{asked.method}"
@@ -141,7 +142,7 @@ class _Scripted:
             return handler.Answer(200, result, kind or formats.JSON)
         except Exception as failed:
             handler.tell(failed)
-            return error(500, str(failed))
+            return error(handler.status_of(failed), str(failed))
 
     def _respond(self, asked: Target, given: Any) -> Any:
         """TensorFlow Serving's answer as `requests` would bring it, without going over a socket."""

@@ -1,0 +1,1 @@
+"""Text Classification - TensorFlow: AWS's transfer learning from a text encoder of TensorFlow Hub."""
