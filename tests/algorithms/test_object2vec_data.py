@@ -122,10 +122,21 @@ def test_vectors_of_glove_and_of_word2vec(tmp_path: Path) -> None:
     assert found.vocabulary == 4
 
 
+def test_tokens_beyond_the_vocabulary_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the numbers of unknown words are that come after the last word's."""
+    encoder = files(tmp_path, {"the": 3, "<unk>": 4}, "the 1 2\n<unk> 3 4\n")
+    found = pretrained.read(tmp_path, encoder, "enc0")
+    assert (found.ids.tolist(), found.vocabulary) == ([3], 1)
+    assert "1 of 2 tokens are left out, '<unk>' first" in "".join(capsys.readouterr())
+
+
 @pytest.mark.parametrize(
     ("vocabulary", "vectors", "said"),
     [
-        ({"the": 4}, "the 1 2", "is not less than enc0_vocab_size=4"),
+        ({"the": 4}, "the 1 2", "a vector for none of the 0 tokens"),
+        ({"the": -1}, "the 1 2", 'Vocab id "-1" is negative'),
         ({"the": "0"}, "the 1 2", "must be a JSON object of tokens and ids"),
         (["the"], "the 1 2", "must be a JSON object of tokens and ids"),
         ({"the": 0}, "the 1 2 3", "a vector of 3 values, but enc0_token_embedding_dim is 2"),

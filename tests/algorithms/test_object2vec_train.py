@@ -123,9 +123,12 @@ def test_a_job_and_an_endpoint(tmp_path: Path, pytorch: Environment) -> None:
             ["scores"],
             ["embeddings"],
         ]
-        status, _, said = ask(connection, '{"instances": [{"in0": [50]}]}', "application/json")
-        assert status == 400
-        assert 'Vocab id "50" is not less than vocab_size=50' in said
+        asked = '{"instances": [{"in0": [7, 50]}, {"in0": [7, 49]}]}'  # a vocabulary of 50
+        status, _, said = ask(connection, asked, "application/json")
+        beyond, last = json.loads(said)["predictions"]
+        assert (status, beyond) == (200, last)
+        status, _, said = ask(connection, '{"instances": [{"in0": [-1]}]}', "application/json")
+        assert (status, "is negative" in said) == (400, True)
         assert ask(connection, '{"instances": [{"in0": []}]}', "application/json")[0] == 400
         connection.close()
     finally:

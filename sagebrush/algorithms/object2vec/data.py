@@ -118,6 +118,18 @@ def checked(sample: dict[str, Any], side: int, wanted: Parameters, where: str) -
 
     The words about ids beyond the vocabulary are AWS's (aws/sagemaker-python-sdk, issue 834).
     """
+    tokens = listed(sample, side, where)
+    size = wanted.encoders[side].vocab_size
+    if (largest := max(tokens)) >= size:
+        raise ClientError(
+            f'Inconsistent vocab for {SIDES[side]} found. Vocab id "{largest}" is not less than'
+            f" vocab_size={size} ({where})"
+        )
+    return tokens
+
+
+def listed(sample: dict[str, Any], side: int, where: str) -> list[int]:
+    """The ids of one side of a sample, at least one, from 0 up to any number; raises ClientError."""
     name = SIDES[side]
     if name not in sample:
         raise ClientError(f"{where}: {name!r} is missing")
@@ -126,12 +138,6 @@ def checked(sample: dict[str, Any], side: int, wanted: Parameters, where: str) -
         raise ClientError(f"{where}: {name!r} must be a list of integer ids, like [6, 17, 606]")
     if not tokens:
         raise ClientError(f"{where}: {name!r} is an empty list")
-    size = wanted.encoders[side].vocab_size
-    if (largest := max(tokens)) >= size:
-        raise ClientError(
-            f'Inconsistent vocab for {name} found. Vocab id "{largest}" is not less than'
-            f" vocab_size={size} ({where})"
-        )
     if (least := min(tokens)) < 0:
         raise ClientError(
             f'Inconsistent vocab for {name} found. Vocab id "{least}" is negative ({where})'

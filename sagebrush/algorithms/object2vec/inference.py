@@ -110,10 +110,17 @@ def _scores(model: Model, left: torch.Tensor, right: torch.Tensor) -> list[list[
 
 
 def _tokens(item: dict[str, Any], side: int, wanted: Parameters, where: str) -> list[int]:
+    """The ids that count; one beyond the vocabulary is its last, as MXNet's Embedding has it.
+
+    AWS's notebook object2vec_multilabel_genre_classification asks with such ids: it numbers unknown
+    words one above the size that it trained with.
+    """
+    encoder = wanted.encoders[side]
     try:
-        return data.checked(item, side, wanted, where)[: wanted.encoders[side].max_seq_len]
+        tokens = data.listed(item, side, where)[: encoder.max_seq_len]
     except ClientError as error:
         raise BadRequest(str(error)) from None
+    return [min(token, encoder.vocab_size - 1) for token in tokens]
 
 
 def _lengthened(wanted: Parameters, longest: tuple[int, int] | None) -> Parameters:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from contract import log
 from contract.errors import ClientError
 
 from .parameters import Encoder
@@ -80,20 +81,33 @@ def _file(folder: Path, name: str, hyperparameter: str) -> Path:
 
 
 def _vocabulary(file: Path, encoder: Encoder, which: str) -> Mapping[bytes, int]:
-    """Token -> id; raises ClientError where it is none, or does not fit the vocabulary's size."""
+    """Token -> id; raises ClientError where it is none.
+
+    Ids beyond the vocabulary's size are passed over, and told: AWS's notebook on movie genres numbers
+    unknown words one above the size that it gives.
+    """
     try:
         found = json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:
         raise ClientError(f"{file.name} is not JSON ({error})") from None
     if not isinstance(found, dict) or not all(type(each) is int for each in found.values()):
         raise ClientError(f'{file.name} must be a JSON object of tokens and ids, like {{"the": 4}}')
-    for token, index in found.items():
-        if not 0 <= index < encoder.vocab_size:
-            raise ClientError(
-                f'Inconsistent vocab in {file.name} found. Vocab id "{index}" of {token!r} is not less'
-                f" than {which}_vocab_size={encoder.vocab_size}"
-            )
-    return {token.encode("utf-8", "surrogatepass"): index for token, index in found.items()}
+    least = min(found.values(), default=0)
+    if least < 0:
+        raise ClientError(
+            f'Inconsistent vocab in {file.name} found. Vocab id "{least}" is negative'
+        )
+    beyond = [token for token, index in found.items() if index >= encoder.vocab_size]
+    if beyond:
+        log.info(
+            f"{file.name}: {len(beyond)} of {len(found)} tokens are left out, {beyond[0]!r} first:"
+            f" their ids are not less than {which}_vocab_size={encoder.vocab_size}"
+        )
+    return {
+        token.encode("utf-8", "surrogatepass"): index
+        for token, index in found.items()
+        if index < encoder.vocab_size
+    }
 
 
 def _values(text: bytes) -> npt.NDArray[np.float32] | None:

@@ -12,7 +12,7 @@ In a sandbox it also lets `pip install` work as in AWS's containers, where a job
 environment: here the environment is read-only and shared, so pip runs in a virtual
 environment of the job's own, which every Python of the job searches before the environment. SDK v3's
 MPI driver gets the toolkit's agents in place of sshd (`mpi_v3.py`). A remote function's job finds the
-SDK beneath its environment, a training script AWS's toolkits (`containers`). NLTK and spaCy say how their data comes (`language_data.py`).
+SDK beneath its environment, a training script AWS's toolkits (`containers`), a notebook's kernel what reads MXNet's files (`kernels`), and names that packages dropped (`old_names.py`). NLTK and spaCy say how their data comes (`language_data.py`).
 """
 
 from __future__ import annotations
@@ -88,13 +88,17 @@ def _point() -> None:
 
 def _advise() -> None:
     """NLTK and spaCy say how to get data and models."""
-    if not _HERE.startswith(_SANDBOX):
-        return
+    if _HERE.startswith(_SANDBOX):
+        names = ("nltk.data", "nltk.downloader", "spacy.errors", "spacy.cli.download")
+        _change_late("client/language_data.py", names)
+
+
+def _change_late(place: str, names: tuple[str, ...]) -> None:
+    """These modules are changed by CHANGES of the toolkit's module at `place`, once they are loaded."""
 
     def late(name: str) -> Callable[[Any], None]:
-        return lambda module: _toolkit("client/language_data.py").CHANGES[name](module)
+        return lambda module: _toolkit(place).CHANGES[name](module)
 
-    names = ("nltk.data", "nltk.downloader", "spacy.errors", "spacy.cli.download")
     sys.meta_path.insert(0, _Finder({name: late(name) for name in names}))
 
 
@@ -179,6 +183,15 @@ def _name_the_containers() -> None:
         sys.path.append(os.path.join(os.path.dirname(_HERE), "containers"))
 
 
+def _name_for_kernels() -> None:
+    """A notebook finds MXNet's reading of files (`kernels`), and names that packages dropped since."""
+    if "ipykernel_launcher" not in _arguments():
+        return
+    sys.path.append(os.path.join(os.path.dirname(_HERE), "kernels"))
+    texts = "sklearn.feature_extraction.text"
+    _change_late("client/old_names.py", ("numpy", texts, "sklearn.manifold", "sklearn.datasets"))
+
+
 def _installs(arguments: list[str]) -> bool:
     """Whether this is `pip install` or `pip uninstall`, by -m or by its script."""
     at = 0
@@ -217,6 +230,7 @@ _point()
 _put_over()
 _put_beneath()
 _name_the_containers()
+_name_for_kernels()
 _advise()
 _agents_for_ssh()
 _chain()

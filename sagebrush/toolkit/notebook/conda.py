@@ -26,6 +26,7 @@ LISTED = {"python3": "python3", "pytorch": "pytorch_p310", "tensorflow": "tensor
 """Kernel -> its environment's name on today's instances; others have the kernel's own."""
 ALIASES = {
     r"base|root|anaconda3|JupyterSystemEnv|python3": "python3",
+    r"(amazonei_)?mxnet(_latest)?(_p\d+)?": "python3",
     r"(amazonei_)?pytorch(_latest)?(_p3\d+)?": "pytorch",
     r"(amazonei_)?tensorflow2?(_p3\d+)?": "tensorflow",
 }

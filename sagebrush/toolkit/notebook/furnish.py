@@ -124,7 +124,8 @@ INSIDE = """#!/bin/sh
 exec {root}/envs/python3/bin/{program} "$@"
 """
 KERNELS = (
-    "python3 pytorch_p36 pytorch_latest_p36 pytorch_latest_p37 pytorch_p37 pytorch_p38 pytorch_p39"
+    "python3 mxnet_p27 mxnet_p36 mxnet_p37 mxnet_p38 mxnet_latest_p37 amazonei_mxnet_p36"
+    " pytorch_p36 pytorch_latest_p36 pytorch_latest_p37 pytorch_p37 pytorch_p38 pytorch_p39"
     " pytorch_p310 pytorch_p311 pytorch_p312 pytorch_p313 amazonei_pytorch_latest_p36"
     " amazonei_pytorch_latest_p37"
     " tensorflow_p36 tensorflow2_p36 tensorflow2_p37 tensorflow2_p38 tensorflow2_p39 tensorflow2_p310"

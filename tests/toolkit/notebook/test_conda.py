@@ -184,7 +184,7 @@ def test_what_conda_shows_and_refuses(instance: Instance) -> None:
         "create -n mine": "conda create: no environments are made here",
         "activate python3": "source ~/anaconda3/bin/activate first",
         "build .": "conda: Sagebrush's stand-in",
-        "install -n mxnet_p36 it": "there is no environment mxnet_p36 here; there are: Jupyter",
+        "install -n chainer_p36 it": "there is no environment chainer_p36 here; there are: Jupyter",
         "install -n tensorflow2_p310 it": "the environment tensorflow2_p310 is not there",
     }.items():
         said = instance.run(f"command conda {command}")

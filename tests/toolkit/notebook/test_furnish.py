@@ -98,12 +98,13 @@ def test_sudo_in_the_background(home: Home) -> None:
     ("asked", "kernel"),
     [
         ("conda_python3", "python3"),
+        ("conda_mxnet_p36", "python3"),
         ("conda_pytorch_p310", "pytorch"),
         ("conda_pytorch_p313", "pytorch"),
         ("conda_tensorflow2_p310", "tensorflow"),
         ("conda_tensorflow2_p312", "tensorflow"),
     ],
 )
-def test_kernels_have_the_names_of_todays_instances(home: Home, asked: str, kernel: str) -> None:
+def test_kernels_have_the_names_of_awss_instances(home: Home, asked: str, kernel: str) -> None:
     link = home.path / ".local" / "share" / "jupyter" / "kernels" / asked
     assert link.readlink() == home.path.parent / "kernels" / kernel
