@@ -5,7 +5,8 @@ with train.csv and valid.csv (or .csv.gz) with the columns text and label. Both 
 lower-cased, space-separated text with the same settings; accuracy is on valid.csv. fastText runs as
 its `train_supervised` does without further options; ours runs as a training job does (a process of
 its own, /opt/ml, model.bin). "In all" includes each one's start; the loop of fastText is what twice as
-many epochs take longer, as it does not tell it apart. Predictions are CPU time.
+many epochs take longer, as it does not tell it apart. Predictions are CPU time, medians of rounds in
+turns.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ twice, _ = seconds(epoch=2 * json.loads(options)["epoch"]) if more == "loop" els
 print(json.dumps([model.test(valid)[1], twice - each]))
 """
 PREDICT = """
-import json, sys, time
+import json, statistics, sys, time
 sys.path.insert(0, sys.argv[1])
 import pathlib, fasttext
 from blazingtext import fasttext_model
@@ -62,20 +63,22 @@ start = time.perf_counter(); ours = fasttext_model.load(pathlib.Path(sys.argv[2]
 times.append(time.perf_counter() - start)
 start = time.perf_counter(); theirs = fasttext.load_model(sys.argv[2])
 times.append(time.perf_counter() - start)
-def least(ask):
-    best = 1e9
-    for _ in range(7):
-        start = time.process_time()
-        ask()
-        best = min(best, (time.process_time() - start) / len(texts))
-    return best
-times.append(least(lambda: [ours.predict(text) for text in texts]))
+def cpu(ask):
+    start = time.thread_time()
+    ask()
+    return (time.thread_time() - start) / len(texts)
+plain = statistics.median(cpu(lambda: [ours.predict(text) for text in texts]) for _ in range(7))
 ours.compile()
-assert ours._kernel is not None, "no machine code: sagebrush environments build algorithms"
-for model in (ours, theirs):
-    times.append(least(lambda: [model.predict(text) for text in texts]))
-times.append(least(lambda: ours.predict_many(texts)))
-times.append(least(lambda: theirs.predict(texts)))
+assert ours._kernel is not None, "no machine code: sagebrush image build algorithms"
+asked = (
+    lambda: [ours.predict(text) for text in texts],
+    lambda: [theirs.predict(text) for text in texts],
+    lambda: ours.predict_many(texts),
+    lambda: theirs.predict(texts),
+)
+# In turns: a processor's speed changes in between.
+rounds = [[cpu(ask) for ask in asked] for _ in range(25)]
+times += [plain, *map(statistics.median, zip(*rounds))]
 print(json.dumps(times))
 """
 

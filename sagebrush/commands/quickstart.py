@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SHOWN = 6
 """Test texts that are sent one by one and shown."""
+ENVIRONMENT = "algorithms"
+"""What the job runs in; it has what the comparison needs too."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -161,14 +163,14 @@ def _texts(file: Path | None, book: Book) -> Split:
     return split
 
 
-def interpreter(chosen: Settings, book: Book) -> Path:
-    """Python of the `base` environment, which is built now at its first use."""
+def interpreter(chosen: Settings, book: Book, name: str = ENVIRONMENT) -> Path:
+    """Python of that environment, which is built now at its first use."""
     from sagebrush.environments.store import BuildFailed, Environments
 
     try:
         with book.stage("packages") as tell:
-            tell("the jobs' environment `base` (built once)")
-            return Environments(chosen.environments).build("base").python
+            tell(f"the jobs' environment `{name}` (built once)")
+            return Environments(chosen.environments).build(name, urgent=True).python
     except BuildFailed as error:
         raise CommandError(f"the jobs' environment could not be built: {error}") from error
 

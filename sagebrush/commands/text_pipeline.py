@@ -27,7 +27,7 @@ def run(args: argparse.Namespace, book: Book) -> int:
     step failed, or the model is right less often than was asked."""
     from sagebrush.commands import quickstart
 
-    quickstart.interpreter(running.settings(), book)
+    quickstart.interpreter(running.settings(), book, "base")  # its functions come first
     name = time.strftime("texts-%m%d-%H%M%S")
     data = args.data.resolve() if args.data else None
     with quickstart.serving(args, book) as (chosen, server):

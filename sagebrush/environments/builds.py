@@ -75,6 +75,8 @@ class Build:
     environ: Mapping[str, str]
     progress: Progress
     lock: int
+    urgent: bool = False
+    """Whether of the machine code only what users begin with is made."""
 
     def run(self, record: Mapping[str, Any] | None, again: bool = False) -> None:
         """The environment is complete and recorded; what `record` says is missing has been built.
@@ -102,11 +104,12 @@ class Build:
     def _complete_kernels(self, path: Path) -> None:
         """What built-in algorithms compute in machine code is compiled, or the log says why it is not:
         jobs compile in memory then."""
-        if not machine_code.missing(self.name, path):
+        if not machine_code.missing(self.name, path, self.urgent):
             return
         self.progress("compiling the algorithms' kernels", 0.99)
         python = path / "bin" / "python"
-        if why := machine_code.complete(python, path, self.environ, self.lock, READABLE):
+        compiler = machine_code.Compiler(python, self.environ, self.lock, READABLE)
+        if why := machine_code.complete(compiler, path, self.urgent):
             log.warning("the kernels of environment %s were not compiled: %s", self.name, why)
 
     def _anew(self) -> None:

@@ -117,21 +117,28 @@ class Environments:
         return found[0] if found else None
 
     def build(
-        self, name: str, progress: Progress | None = None, again: bool = False
+        self,
+        name: str,
+        progress: Progress | None = None,
+        again: bool = False,
+        urgent: bool = False,
     ) -> Environment:
         """The environment, built now if need be; blocks. Raises BuildFailed.
 
         If another process is building it, this waits for that build. `again` has a release of AWS's
-        resolved anew.
+        resolved anew. With `urgent`, of the algorithms' machine code only what users begin with is
+        waited for; the rest is made by the next that needs the environment.
         """
         found = self._recorded(name)
-        if found and not again and self._done(name, *found[:2]):
+        if found and not again and self._done(name, *found[:2], urgent):
             return found[0]
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
             with self._lock(name, progress) as fd:
                 record = (self._recorded(name) or (None, None, None))[1]
-                build = builds.Build(self.root, name, self._environ, progress or _silent, fd)
+                build = builds.Build(
+                    self.root, name, self._environ, progress or _silent, fd, urgent
+                )
                 build.run(record, again)
             self._write_kernels()
         except OSError as error:
@@ -141,13 +148,15 @@ class Environments:
         found = self._recorded(name)
         if found is None:
             raise BuildFailed(f"environment {name} was removed or changed while it was built")
-        if machine_code.missing(name, found[0].path):
+        if machine_code.missing(name, found[0].path, urgent):
             self._without.add(name)
         return found[0]
 
-    def _done(self, name: str, environment: Environment, record: Mapping[str, Any]) -> bool:
+    def _done(
+        self, name: str, environment: Environment, record: Mapping[str, Any], urgent: bool = False
+    ) -> bool:
         """Whether there is nothing left to build of what is recorded."""
-        lacking = name not in self._without and machine_code.missing(name, environment.path)
+        lacking = name not in self._without and machine_code.missing(name, environment.path, urgent)
         lacking = lacking and os.access(environment.path, os.W_OK)  # it may be somebody else's
         return record["compiled"] and not lacking and not locks.due(self.root, name)
 

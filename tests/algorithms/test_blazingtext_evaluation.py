@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from contract.channels import Channel
 
 from sagebrush.algorithms.blazingtext import evaluation
 from sagebrush.algorithms.blazingtext.evaluation import Pair
@@ -17,7 +18,7 @@ def test_pairs_in_every_form_of_the_public_files(tmp_path: Path) -> None:
     (tmp_path / "combined.csv").write_text("Word 1,Word 2,Human (mean)\nlove,sex,6.77\r\n")
     (tmp_path / "gold.txt").write_text("# a comment\n\ntiger tiger 10\n")
     (tmp_path / "readme.txt").write_text("nothing\n")
-    assert evaluation.read(tmp_path) == {
+    assert evaluation.read(Channel("evaluation", "", tmp_path)) == {
         "EN-WS-353-ALL.txt": [Pair("tiger", "cat", 7.35), Pair("book", "paper", 7.46)],
         "combined.csv": [Pair("love", "sex", 6.77)],
         "gold.txt": [Pair("tiger", "tiger", 10.0)],
@@ -35,7 +36,7 @@ def test_pairs_in_every_form_of_the_public_files(tmp_path: Path) -> None:
 def test_lines_that_are_no_pairs_are_told(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "pairs.txt").write_text(text)
     with pytest.raises(ClientError, match=words):
-        evaluation.read(tmp_path)
+        evaluation.read(Channel("evaluation", "", tmp_path))
 
 
 def test_ranks_are_compared_and_ties_share_theirs() -> None:

@@ -9,14 +9,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from contract import channels
+from contract.channels import Channel
 
-from sagebrush.algorithms.blazingtext import data, labelled_text, pipe
+from sagebrush.algorithms.blazingtext import labelled_text, pipe
 from sagebrush.algorithms.blazingtext.parameters import ClientError
 from sagebrush.companion import recordio
 
 PIPE = {"TrainingInputMode": "Pipe", "RecordWrapperType": "None"}
 RECORDS = {"TrainingInputMode": "Pipe", "RecordWrapperType": "RecordIO"}
 Read = Callable[..., bytes]
+
+
+def channel(data: Path, config: dict[str, str]) -> Channel:
+    """The channel `train` of the job whose data are in that folder."""
+    return channels.read({"train": config}, data)["train"]
 
 
 @pytest.fixture
@@ -29,9 +36,9 @@ def read(tmp_path: Path) -> Read:
         writer.start()
         scratch = tmp_path / "scratch"
         scratch.mkdir()
-        folder = pipe.folder(tmp_path, "train", config, scratch)
+        found = pipe.as_files(channel(tmp_path, config), scratch)
         writer.join(10)
-        return bytes(labelled_text.content(data.files(folder, "train")))
+        return bytes(labelled_text.content(found.paths()))
 
     return one
 
@@ -41,8 +48,9 @@ def records(*some: bytes) -> bytes:
 
 
 def test_a_folder_is_read_where_it_is(tmp_path: Path) -> None:
-    config = {"TrainingInputMode": "FastFile"}
-    assert pipe.folder(tmp_path, "train", config, tmp_path) == tmp_path / "train"
+    there = channel(tmp_path, {"TrainingInputMode": "FastFile"})
+    assert pipe.as_files(there, tmp_path) == there
+    assert there.folder == tmp_path / "train"
 
 
 def test_lines_as_they_come(read: Read) -> None:
@@ -70,9 +78,10 @@ def test_sentences_without_labels_are_lines_each(tmp_path: Path) -> None:
     body = records(b"one two", b"three\n", "vi\u00e9".encode())
     writer = threading.Thread(target=(tmp_path / "train_0").write_bytes, args=(body,))
     writer.start()
-    found = pipe.folder(tmp_path, "train", RECORDS, tmp_path, labelled=False)
+    found = pipe.as_files(channel(tmp_path, RECORDS), tmp_path, labelled=False)
     writer.join(10)
-    assert (found / "data").read_text() == "one two\nthree\nvi\u00e9\n"
+    (file,) = found.paths()
+    assert file.read_text() == "one two\nthree\nvi\u00e9\n"
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ WRONG: list[tuple[dict[str, str], bytes, str]] = [
     *(
         (SMALL, content, words)
         for content, words in (
-            (b"", "The channel 'train' holds only empty files"),
+            (b"", "the channel holds only empty files"),
             (b"no labels here\nnone here\n", "has no line with a label and text"),
             (b"__label__a\n__label__b\n", "has no line with a label and text"),
             (b"label_a one\nlabel_b two\n", "has no line with a label and text"),
@@ -173,7 +173,7 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, algorithms: Enviro
 def test_the_train_channel_is_required(job: TrainingJob) -> None:
     job.channel("training", sentences(20))
     assert job.run(**SMALL).returncode == 2
-    assert "The channel 'train' is required" in job.failure
+    assert "'train' is a required property" in job.failure
 
 
 def test_two_runs_give_the_same_model(job: TrainingJob) -> None:

@@ -5,15 +5,15 @@ Source: Amazon SageMaker AI Developer Guide, BlazingText algorithm, Input/Output
 
 from __future__ import annotations
 
-import json
 import signal
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
+from contract import channels
+from contract.channels import Channel
 from contract.job import Job
 
-from . import classifier_memory, data, engines, labelled_text, pipe, word_training
+from . import classifier_memory, engines, labelled_text, pipe, word_training
 from .labelled_text import Sentences
 from .parameters import ClientError, Parameters
 
@@ -25,17 +25,17 @@ def train(this: Job, wanted: Parameters, scratch: Path) -> None:
     """model/model.bin is there; raises ClientError for whatever the user can correct."""
     # Nothing is saved of half a training: the job may end at once.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    config = this.root / "input" / "config" / "inputdataconfig.json"
-    channels = json.loads(config.read_text() or "{}")
     word_training.single(wanted.mode, this.hosts)
-    _check(wanted, channels)
+    channels.check(this.channels, optional=("validation",))
+    if wanted.early_stopping and "validation" not in this.channels:
+        raise ClientError("early_stopping=True needs the channel 'validation'")
     threads, available = this.resources()
     classifier_memory.check_file(wanted, available)
     print(f"Running single machine CPU BlazingText training using {wanted.mode} mode.", flush=True)
     found = {
-        name: _files(this.root, name, channels[name], scratch)
+        name: _files(this.channel(name), scratch)
         for name in ("train", "validation")
-        if name in channels
+        if name in this.channels
     }
     size = sum(file.stat().st_size for files in found.values() for file in files)
     classifier_memory.check_text(size, wanted, available)
@@ -47,24 +47,12 @@ def train(this: Job, wanted: Parameters, scratch: Path) -> None:
     _fit(read, wanted, threads, this.model / "model.bin")
 
 
-def _check(wanted: Parameters, channels: Mapping[str, object]) -> None:
-    if "train" not in channels:
-        raise ClientError("The channel 'train' is required")
-    if unknown := sorted(set(channels) - {"train", "validation"}):
-        raise ClientError(
-            f"Unknown channel {', '.join(map(repr, unknown))}: "
-            "supervised mode reads 'train' and 'validation'"
-        )
-    if wanted.early_stopping and "validation" not in channels:
-        raise ClientError("early_stopping=True needs the channel 'validation'")
-
-
-def _files(root: Path, name: str, config: Mapping[str, str], scratch: Path) -> list[Path]:
+def _files(channel: Channel, scratch: Path) -> list[Path]:
     """The channel's files, which are named in the log.
 
     Augmented manifests come in Pipe mode on AWS; here they may lie in the channel's folder as well.
     """
-    found = data.files(pipe.folder(root / "input" / "data", name, config, scratch), name)
+    found = pipe.as_files(channel, scratch).paths()
     for file in found:
         print(f"Processing {file} . File size: {file.stat().st_size / 2**20} MB")
     return found

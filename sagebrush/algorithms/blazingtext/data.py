@@ -20,19 +20,6 @@ FIRST = 16 << 20
 """Bytes up to which a first line is looked at."""
 
 
-def files(folder: Path, channel: str) -> list[Path]:
-    """The channel's files, by name; raises ClientError where there is none with content."""
-    if not folder.is_dir():
-        raise ClientError(f"The channel {channel!r} is missing: {folder} does not exist")
-    # A manifest of the platform lies next to the channel's folder, never in it.
-    found = sorted(f for f in folder.rglob("*") if f.is_file())
-    if not found:
-        raise ClientError(f"The channel {channel!r} holds no file")
-    if not any(f.stat().st_size for f in found):
-        raise ClientError(f"The channel {channel!r} holds only empty files")
-    return found
-
-
 def is_manifest(file: Path) -> bool:
     """Whether the file's first line with content is a JSON object with `source`."""
     with file.open("rb") as source:

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from contract.channels import Channel
 
-from . import data
 from .parameters import ClientError
 
 CHANNEL = "evaluation"
@@ -43,7 +43,7 @@ class Pair:
     score: float
 
 
-def read(folder: Path) -> dict[str, list[Pair]]:
+def read(channel: Channel) -> dict[str, list[Pair]]:
     """The pairs of each file of the channel, by its name; raises ClientError for a channel without
     pairs, and for a line that holds none.
 
@@ -51,10 +51,10 @@ def read(folder: Path) -> dict[str, list[Pair]]:
     with `#`, and a first line without a number (column names), are passed over.
     """
     found: dict[str, list[Pair]] = {}
-    for file in data.files(folder, CHANNEL):
+    for file in channel.paths():
         pairs = _pairs(file)
         if pairs:
-            found[file.relative_to(folder).as_posix()] = pairs
+            found[file.relative_to(channel.folder).as_posix()] = pairs
     if not found:
         raise ClientError(f"The channel {CHANNEL!r} holds no pair: a line is `word1 word2 score`")
     return found

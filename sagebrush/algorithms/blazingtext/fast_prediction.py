@@ -13,6 +13,7 @@ from .kernels import compiled
 
 ADDED = 1e-5
 """What fastText's predict adds to a probability."""
+_MODULE = "blazingtext.kernels.prediction"
 CELLS = 1 << 20
 """Probabilities that are computed at a time."""
 
@@ -25,7 +26,7 @@ def possible(model: Model) -> bool:
         shape == (len(model.words) + args.bucket, args.dim) and shape[1] == model.output.shape[1]
     )
     sound = sound and (args.word_ngrams < 2 or args.bucket > 0)
-    return sound and args.loss == SOFTMAX and args.maxn == 0 and compiled.folder().is_dir()
+    return sound and args.loss == SOFTMAX and args.maxn == 0 and compiled.folder(_MODULE).is_dir()
 
 
 class Kernel:

@@ -1,4 +1,4 @@
-"""A channel in Pipe mode, as a folder of one file, so that it is read as in File mode.
+"""A channel in Pipe mode, as one of File mode with one file.
 
 Source: Amazon SageMaker AI Developer Guide, BlazingText algorithm, "Train with Augmented Manifest Text
 Format": AttributeNames are `source` and `label`.
@@ -8,33 +8,34 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from contract.channels import Channel
 from contract.errors import ClientError
 from contract.recordio import records
 
 LABEL = b"__label__"
 
 
-def folder(
-    data: Path, name: str, config: Mapping[str, str], scratch: Path, labelled: bool = True
-) -> Path:
-    """The channel's folder; for one in Pipe mode a new one in `scratch`. Raises ClientError.
+def as_files(channel: Channel, scratch: Path, labelled: bool = True) -> Channel:
+    """The channel; for one in Pipe mode one with its stream as a file, in a new folder in `scratch`.
+    Raises ClientError.
 
     Records of a channel that is not `labelled` are sentences, with no label behind each.
     """
-    if config.get("TrainingInputMode") != "Pipe":
-        return data / name
-    made = scratch / f"{name}-pipe"
+    if not channel.streamed:
+        return channel
+    made = scratch / f"{channel.name}-pipe"
     made.mkdir()
-    with (data / f"{name}_0").open("rb") as fifo, (made / "data").open("wb") as out:
-        if config.get("RecordWrapperType") != "RecordIO":
+    with channel.opened(0) as fifo, (made / "data").open("wb") as out:
+        if not channel.wrapped:
             shutil.copyfileobj(fifo, out, 1 << 20)
         else:
             found = records(fifo)
-            out.writelines(_lines(found, name) if labelled else map(_line, found))
-    return made
+            out.writelines(_lines(found, channel.name) if labelled else map(_line, found))
+    return replace(channel, folder=made, mode="File")
 
 
 def _lines(found: Iterator[bytes], name: str) -> Iterator[bytes]:

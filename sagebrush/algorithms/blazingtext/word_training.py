@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 from contract import channels
+from contract.channels import Channel
 from contract.job import Job
 
-from . import data, evaluation, memory, pipe, sentences, shards, word_model
+from . import evaluation, memory, pipe, sentences, shards, word_model
 from .parameters import ClientError, WordParameters
 from .peers import Average, PeerLost, Peers
 from .word_model import Trained
@@ -34,7 +35,7 @@ def train(this: Job, wanted: WordParameters, scratch: Path) -> None:
     user can correct, PeerLost where another instance has ended.
     """
     check(this, wanted)
-    place = Place(this, _config(this), scratch)
+    place = Place(this, scratch)
     if len(this.hosts) == 1:
         print(f"Running single machine CPU BlazingText training using {wanted.mode} mode.")
         _train(place, wanted, None)
@@ -75,20 +76,20 @@ def single(mode: str, hosts: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class Place:
-    """A job, what inputdataconfig.json says of its channels, and a folder for what is read of them."""
+    """A job, and a folder for what is read of its channels."""
 
     job: Job
-    channels: Mapping[str, Mapping[str, str]]
     scratch: Path
 
-    def folder(self, channel: str) -> Path:
-        """The folder with the channel's files, also of one in Pipe mode."""
-        data = self.job.root / "input" / "data"
-        return pipe.folder(data, channel, self.channels[channel], self.scratch, labelled=False)
+    def channel(self, name: str) -> Channel:
+        """The channel, also one in Pipe mode, with its files."""
+        return pipe.as_files(self.job.channel(name), self.scratch, labelled=False)
 
 
-def _config(this: Job) -> dict[str, dict[str, str]]:
-    return json.loads((this.root / "input" / "config" / "inputdataconfig.json").read_text())
+def _distribution(this: Job) -> str | None:
+    """How the train channel's files are spread over the job's instances."""
+    file = this.root / "input" / "config" / "inputdataconfig.json"
+    return json.loads(file.read_text())["train"].get("S3DistributionType")
 
 
 def _train(place: Place, wanted: WordParameters, group: Peers | None) -> None:
@@ -125,9 +126,9 @@ def _pairs(
     """The pairs to evaluate with, read before the training: a wrong line should not cost it."""
     if not wanted.evaluation or (group and not group.first):
         return None
-    if evaluation.CHANNEL not in place.channels:
+    if evaluation.CHANNEL not in place.job.channels:
         return None
-    return evaluation.read(place.folder(evaluation.CHANNEL))
+    return evaluation.read(place.channel(evaluation.CHANNEL))
 
 
 def _corpus(place: Place, wanted: WordParameters, group: Peers | None) -> Any:
@@ -135,12 +136,11 @@ def _corpus(place: Place, wanted: WordParameters, group: Peers | None) -> Any:
     # Imported here: a job with a wrong hyperparameter should not wait for the compiled loops.
     from . import word_vectors
 
-    files = data.files(place.folder("train"), "train")
+    files = place.channel("train").paths()
     if group is None or group.first:
         for file in files:
             print(f"Processing {file} . File size: {file.stat().st_size / 2**20} MB", flush=True)
-    kind = place.channels["train"].get("S3DistributionType")
-    sharded = group is not None and kind == "ShardedByS3Key"
+    sharded = group is not None and _distribution(place.job) == "ShardedByS3Key"
     files = [sentences.plain(file, place.scratch) for file in files]
     corpus = word_vectors.vocabulary_and_corpus(files, 1 if sharded else wanted.min_count)
     if group is not None:

@@ -2,7 +2,8 @@
 
 Source: dmlc-core, recordio.h; Amazon SageMaker AI Developer Guide, "Common data formats for training".
 Where the magic number stands in the data, on a multiple of four, MXNet cuts the record there; three
-bits of the length say which part it is.
+bits of the length say which part it is. `companion/recordio.py`, which algorithms cannot import, writes
+what Pipe mode streams.
 """
 
 from __future__ import annotations

@@ -5,9 +5,11 @@ an algorithm. `python -m blazingtext.compile DIR` makes the machine code of ever
 from a folder of their environment, which they cannot write and which is shown to them at another
 path than it was written at. numba's own caching fits none of that: it wants a folder that the job
 can write, keeps an index by source path, and overlooks changes of kernels that a kernel calls. Here
-the folder's name is the digest of all kernels' sources and of this processor, a file's name that of
-the signature, numba's version and LLVM's target; a folder appears whole, by one rename. A kernel
-whose machine code is not there is compiled in memory, which the log says.
+each module of kernels has a folder, whose name is that of the module and the digest of its source, of
+the sources of what it imports and of this processor; a file's name is the digest of the signature,
+numba's version and LLVM's target. A folder appears whole, by one rename; a change compiles anew what
+rests on the changed file alone. A kernel whose machine code is not there is compiled in memory, which
+the log says.
 
 numba is imported where it is first needed: the server asks this module what is missing.
 """
@@ -19,8 +21,9 @@ import hashlib
 import os
 import pickle
 import platform
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -33,21 +36,59 @@ VARIABLE = "SAGEBRUSH_KERNELS"
 """The variable that names another folder instead."""
 
 
-def sources() -> Iterator[Path]:
-    """The files of all algorithms that hold kernels, in a fixed order."""
-    yield from sorted({*ALGORITHMS.glob("*/kernels.py"), *ALGORITHMS.glob("*/kernels/*.py")})
+FIRST = ("blazingtext.kernels.labelled", "blazingtext.kernels.supervised")
+"""What is compiled before all else: the training of text classifiers, with which users begin."""
+_MARK = b"@compiled.cached("
+
+
+def modules() -> list[str]:
+    """The modules that hold kernels, of all algorithms; those of `FIRST` come first."""
+    files = sorted({*ALGORITHMS.glob("*/kernels.py"), *ALGORITHMS.glob("*/kernels/*.py")})
+    names = [
+        ".".join(file.relative_to(ALGORITHMS).with_suffix("").parts)
+        for file in files
+        if _MARK in file.read_bytes() and file.name != "compiled.py"
+    ]
+    return sorted(names, key=lambda name: name not in FIRST)
 
 
 @functools.cache
-def identity() -> str:
-    """The digest of all kernels' sources and of this host's processor: machine code of another one
-    does not run here."""
+def identity(module: str) -> str:
+    """The name of the folder of that module's machine code: with the digest of the sources that it is
+    made of and of this host's processor, as machine code of another one does not run here."""
     digest = hashlib.sha256(f"{platform.machine()} {sys.platform} {_processor()}".encode())
-    for file in sources():
-        content = file.read_bytes()
-        digest.update(f"\n{file.relative_to(ALGORITHMS)} {len(content)}\n".encode())
+    for name in sorted({module, *_COMPILERS, *_imported(module)}):
+        content = _file(name).read_bytes()
+        digest.update(f"\n{name} {len(content)}\n".encode())
         digest.update(content)
-    return digest.hexdigest()[:24]
+    return f"{module}-{digest.hexdigest()[:24]}"
+
+
+_COMPILERS = ("blazingtext.kernels.compiled", "blazingtext.kernels.machine_code")
+
+
+def _file(module: str) -> Path:
+    return ALGORITHMS.joinpath(*module.split(".")).with_suffix(".py")
+
+
+def _imported(module: str) -> set[str]:
+    """The modules of algorithms that the module imports, and those that they import."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        inside = waiting.pop()
+        for dots, package, names in _IMPORT.findall(_file(inside).read_text()):
+            above = inside.split(".")[: -len(dots)] if dots else []
+            whole = ".".join([*above, *([package] if package else [])])
+            named = {whole, *(f"{whole}.{name}" for name in re.findall(r"\w+", names))}
+            new = {each for each in named if _file(each).is_file()} - found
+            found |= new
+            waiting += new
+    return found
+
+
+_IMPORT = re.compile(r"^from (\.*)([\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
+"""What a kernel's module has from others of algorithms it imports so."""
 
 
 def _processor() -> str:
@@ -61,15 +102,15 @@ def _processor() -> str:
     return " ".join(value.strip() for name, _, value in lines if name.strip() in told)
 
 
-def ready(environment: Path) -> bool:
-    """Whether the environment has the machine code of the kernels as they are now."""
-    return (environment / PLACE / identity()).is_dir()
+def ready(environment: Path, names: Collection[str]) -> bool:
+    """Whether the environment has the machine code of these modules as they are now."""
+    return all((environment / PLACE / identity(name)).is_dir() for name in names)
 
 
-def folder() -> Path:
-    """Where this process looks for machine code."""
+def folder(module: str) -> Path:
+    """Where this process looks for that module's machine code."""
     named = os.environ.get(VARIABLE)
-    return (Path(named) if named else Path(sys.prefix) / PLACE) / identity()
+    return (Path(named) if named else Path(sys.prefix) / PLACE) / identity(module)
 
 
 def cached(*signatures: str) -> Callable[[Callable[..., Any]], Any]:
@@ -85,7 +126,7 @@ def cached(*signatures: str) -> Callable[[Callable[..., Any]], Any]:
 
     def kernel(function: Callable[..., Any]) -> Any:
         dispatcher = numba.njit(nogil=True, fastmath=True, error_model="numpy")(function)
-        dispatcher._cache = machine_code.Ready(function, signatures, folder())
+        dispatcher._cache = machine_code.Ready(function, signatures, folder(function.__module__))
         return dispatcher
 
     return kernel

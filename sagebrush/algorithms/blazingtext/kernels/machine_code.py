@@ -25,7 +25,8 @@ class Ready(caching._Cache):
         self, function: Callable[..., Any], signatures: tuple[str, ...], place: Path
     ) -> None:
         self.signatures = signatures
-        self.name = f"{function.__module__}.{function.__qualname__}"
+        self.module = function.__module__
+        self.name = f"{self.module}.{function.__qualname__}"
         self._function = function
         self._place = place
 
