@@ -12,7 +12,7 @@ In a sandbox it also lets `pip install` work as in AWS's containers, where a job
 environment: here the environment is read-only and shared, so pip runs in a virtual
 environment of the job's own, which every Python of the job searches before the environment. SDK v3's
 MPI driver gets the toolkit's agents in place of sshd (`mpi_v3.py`). A remote function's job finds the
-SDK beneath its environment, a training script AWS's toolkits (`containers`), a notebook's kernel what reads MXNet's files (`kernels`), and names that packages dropped (`old_names.py`). NLTK and spaCy say how their data comes (`language_data.py`).
+SDK beneath its environment, a training script AWS's toolkits (`containers`), a notebook's kernel what reads MXNet's files (`kernels`), and names that packages dropped (`old_names.py`). Protocol buffers' modules of old compilers load. NLTK and spaCy say how their data comes (`language_data.py`).
 """
 
 from __future__ import annotations
@@ -70,6 +70,31 @@ class _Finder:
         if spec is not None and spec.loader is not None:
             setattr(spec, "loader", _Loader(spec.loader, change))  # noqa: B010
         return spec
+
+
+class _OldMessages:
+    """Messages that protoc before 3.19 made are loaded by protobuf's own Python: its compiled part
+    refuses them, and AWS's notebook on translation brings such a record_pb2.py. Decided once, at the
+    first such module, unless protobuf is loaded already."""
+
+    def find_spec(
+        self, fullname: str, path: Any = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if not fullname.endswith("_pb2"):
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is not None and "google.protobuf" not in sys.modules and _is_old(spec.origin):
+            os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")
+        return spec
+
+
+def _is_old(source: str | None) -> bool:
+    try:
+        with open(source or "", "rb") as file:
+            return b"_descriptor.FieldDescriptor(" in file.read()
+    except OSError:
+        return False
 
 
 def _point() -> None:
@@ -232,5 +257,6 @@ _put_beneath()
 _name_the_containers()
 _name_for_kernels()
 _advise()
+sys.meta_path.insert(0, _OldMessages())
 _agents_for_ssh()
 _chain()
