@@ -1,5 +1,7 @@
 """Run in the huggingface environment: argv[1] becomes a folder with a tiny BERT and its tokenizer."""
 
+# pyright: reportMissingImports=false
+
 import sys
 from pathlib import Path
 
