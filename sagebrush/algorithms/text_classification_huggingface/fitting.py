@@ -9,7 +9,6 @@ Bidirectional Transformers for Language Understanding" (2019), A.3 fine-tuning p
 
 from __future__ import annotations
 
-import copy
 import math
 import os
 import random
@@ -53,6 +52,16 @@ class Run:
 
     job: Job
     wanted: Parameters
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What learns, and by which steps."""
+
+    network: Any
+    tokens: Any
+    optimizer: Any
+    schedule: Any
 
 
 @dataclass
@@ -101,17 +110,18 @@ def fit(network: Any, tokens: Any, train: Encoded, valid: Encoded, run: Run) -> 
     optimizer = _optimizer(network, wanted)
     epochs, steps = _steps(len(train), wanted)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _rate(wanted, steps))
-    state = _resumed(run, network, optimizer, schedule)
+    learner = Learner(network, tokens, optimizer, schedule)
+    state = _resumed(run, learner)
     say(f"Training on {device}: {epochs} epochs, {steps} updates, batches of {wanted.batch_size}")
     while state.epoch < epochs and state.step < steps:
-        _epoch(network, tokens, train, run, optimizer, schedule, state, steps)
+        _epoch(learner, train, run, state, steps)
         if job.stopping.is_set():
             say("Training was asked to stop: the model is saved as it is")
             break
         state.epoch += 1
         if len(valid):
-            _judged(network, tokens, valid, run, state)
-        _keep(run, network, optimizer, schedule, state)
+            _judged(learner, valid, run, state)
+        _keep(run, learner, state)
         if wanted.early_stopping and state.since >= wanted.early_stopping_patience:
             say(f"Early stopping: {state.since} epochs without a better accuracy")
             break
@@ -137,18 +147,15 @@ def measure(network: Any, tokens: Any, samples: Encoded, size: int) -> Quality:
     return metrics.quality(total / len(samples), list(samples.labels), said)
 
 
-def _epoch(
-    network: Any, tokens: Any, train: Encoded, run: Run, optimizer: Any, schedule: Any,
-    state: State, steps: int,
-) -> None:  # fmt: skip
+def _epoch(learner: Learner, train: Encoded, run: Run, state: State, steps: int) -> None:
     """One pass over the training data, or up to the last update."""
-    wanted = run.wanted
+    wanted, network = run.wanted, learner.network
     network.train()
     order = list(_batches(train, wanted, state.epoch))
     every = max(1, len(order) // LINES)
     summed, seen = 0.0, 0
     for number, some in enumerate(order, 1):
-        inputs, labels = _batch(tokens, train, some, network.device)
+        inputs, labels = _batch(learner.tokens, train, some, network.device)
         loss = torch.nn.functional.cross_entropy(
             network(**inputs).logits, labels, label_smoothing=wanted.label_smoothing_factor
         )
@@ -156,9 +163,9 @@ def _epoch(
         summed, seen = summed + loss.item(), seen + 1
         if number % wanted.gradient_accumulation_steps == 0 or number == len(order):
             torch.nn.utils.clip_grad_norm_(network.parameters(), wanted.max_grad_norm)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad(set_to_none=True)
+            learner.optimizer.step()
+            learner.schedule.step()
+            learner.optimizer.zero_grad(set_to_none=True)
             state.step += 1
         if number % every == 0 or number == len(order):
             if not math.isfinite(summed):
@@ -166,7 +173,7 @@ def _epoch(
                     f"Training has diverged: the loss is {summed / seen}. Lower learning_rate, now"
                     f" {wanted.learning_rate}"
                 )
-            rate = optimizer.param_groups[0]["lr"]
+            rate = learner.optimizer.param_groups[0]["lr"]
             when = state.epoch + number / len(order)
             told = {"loss": summed / seen, "learning_rate": rate, "epoch": when}
             say(metrics.line(told))
@@ -175,10 +182,10 @@ def _epoch(
             return
 
 
-def _judged(network: Any, tokens: Any, valid: Encoded, run: Run, state: State) -> None:
+def _judged(learner: Learner, valid: Encoded, run: Run, state: State) -> None:
     """The validation's figures are told; the weights are kept where they are the best so far."""
     started = time.monotonic()
-    found = measure(network, tokens, valid, run.wanted.eval_batch_size)
+    found = measure(learner.network, learner.tokens, valid, run.wanted.eval_batch_size)
     seconds = time.monotonic() - started
     told = {"eval_loss": found.loss, "eval_accuracy": found.accuracy, "eval_f1": found.f1}
     say(metrics.line({**told, "eval_runtime": seconds, "epoch": float(state.epoch)}))
@@ -188,7 +195,8 @@ def _judged(network: Any, tokens: Any, valid: Encoded, run: Run, state: State) -
         state.since += 1
     if found.accuracy > state.best:
         state.best = found.accuracy
-        state.weights = copy.deepcopy({k: v.cpu() for k, v in network.state_dict().items()})
+        weights = learner.network.state_dict()
+        state.weights = {name: value.cpu().clone() for name, value in weights.items()}
 
 
 def _batches(train: Encoded, wanted: Parameters, epoch: int) -> Iterator[list[int]]:
@@ -253,30 +261,30 @@ def _optimizer(network: Any, wanted: Parameters) -> Any:
     )
 
 
-def _keep(run: Run, network: Any, optimizer: Any, schedule: Any, state: State) -> None:
+def _keep(run: Run, learner: Learner, state: State) -> None:
     """The state is in the job's folder of checkpoints, where it has one."""
     folder = run.job.checkpoints
     if not folder.is_dir():
         return
     kept = {
-        "network": network.state_dict(), "optimizer": optimizer.state_dict(),
-        "schedule": schedule.state_dict(), "state": vars(state),
+        "network": learner.network.state_dict(), "optimizer": learner.optimizer.state_dict(),
+        "schedule": learner.schedule.state_dict(), "state": vars(state),
     }  # fmt: skip
     part = folder / f"{STATE}.part"
     torch.save(kept, part)
     os.replace(part, folder / STATE)
 
 
-def _resumed(run: Run, network: Any, optimizer: Any, schedule: Any) -> State:
+def _resumed(run: Run, learner: Learner) -> State:
     """The state of the checkpoint that an interrupted job left, or that of the beginning."""
     file = Path(run.job.checkpoints) / STATE
     if not file.is_file():
         return State()
     try:
         kept = torch.load(file, map_location="cpu", weights_only=True)
-        network.load_state_dict(kept["network"])
-        optimizer.load_state_dict(kept["optimizer"])
-        schedule.load_state_dict(kept["schedule"])
+        learner.network.load_state_dict(kept["network"])
+        learner.optimizer.load_state_dict(kept["optimizer"])
+        learner.schedule.load_state_dict(kept["schedule"])
         state = State(**kept["state"])
     except Exception as error:
         raise ClientError(

@@ -124,9 +124,7 @@ def spec(model: Model, version: Version, region: str) -> Doc:
 def hub_document(model: Model, version: Version, region: str) -> Doc:
     """The page of the model in AWS's public hub, as DescribeHubContent has it."""
     family, bucket = model.family, f"s3://{BUCKET}{region}"
-    training, hosting = (
-        image_uris(region, family[f"{kind}_image"]) for kind in ("training", "inference")
-    )
+    training = image_uris(region, family["training_image"])
     return {
         "Url": _url(model),
         "MinSdkVersion": version.sdk,
@@ -158,6 +156,15 @@ def hub_document(model: Model, version: Version, region: str) -> Doc:
             if each["scope"] == "algorithm"
         ],
         "TrainingInstanceTypeVariants": _resolved(training),
+        **_hosting(model, region),
+    }  # fmt: skip
+
+
+def _hosting(model: Model, region: str) -> Doc:
+    """The part of the page that endpoints are made by."""
+    bucket = f"s3://{BUCKET}{region}"
+    hosting = image_uris(region, model.family["inference_image"])
+    return {
         "HostingEcrUri": hosting["cpu"],
         "HostingArtifactUri": f"{bucket}/{model.hosting_key}",
         "HostingArtifactS3DataType": "S3Prefix",
@@ -178,7 +185,7 @@ def hub_document(model: Model, version: Version, region: str) -> Doc:
         "DynamicContainerDeploymentSupported": False,
         "SageMakerSdkPredictorSpecifications": {
             "DefaultContentType": "application/x-text",
-            "SupportedContentTypes": family["content_types"],
+            "SupportedContentTypes": model.family["content_types"],
             "DefaultAcceptType": "application/json;verbose",
             "SupportedAcceptTypes": ["application/json;verbose", "application/json"],
         },
