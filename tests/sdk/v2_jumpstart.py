@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import sagemaker
+from botocore.exceptions import ClientError
 from sagemaker import hyperparameters, image_uris, metric_definitions, model_uris, script_uris
 from sagemaker.estimator import Estimator
 from sagemaker.exceptions import UnexpectedStatusException
@@ -113,10 +114,7 @@ both = json.loads(
     asked(b'["stale", "lovely"]', "application/list-text", "application/json;verbose")
 )
 assert both["predicted_label"] == ["LABEL_0", "LABEL_1"], both
-empty = refused(
-    session.sagemaker_runtime_client.exceptions.ModelError,
-    lambda: asked(b" ", "application/x-text", "application/json"),
-)
+empty = refused(ClientError, lambda: asked(b" ", "application/x-text", "application/json"))
 assert empty.response["OriginalStatusCode"] == 400, empty.response
 predictor.delete_endpoint()
 

@@ -74,6 +74,8 @@ class State:
     """Updates that are done."""
     best: float = -1.0
     """The best accuracy so far; its weights are in `weights`."""
+    loss: float = math.inf
+    """The loss there: of epochs that are equally accurate the one with the least counts."""
     since: int = 0
     """Epochs since then."""
     weights: dict[str, Any] = field(default_factory=dict)
@@ -193,8 +195,8 @@ def _judged(learner: Learner, valid: Encoded, run: Run, state: State) -> None:
         state.since = 0
     else:
         state.since += 1
-    if found.accuracy > state.best:
-        state.best = found.accuracy
+    if (found.accuracy, -found.loss) > (state.best, -state.loss):
+        state.best, state.loss = found.accuracy, found.loss
         weights = learner.network.state_dict()
         state.weights = {name: value.cpu().clone() for name, value in weights.items()}
 

@@ -15,11 +15,14 @@ from .data import Samples
 from .metrics import say
 from .parameters import Parameters
 
+OPTIONAL = ("validation", "model", "code", "sm_drivers")
+"""Channels that a job may have; SDK 3 brings the script itself in the last two."""
+
 
 def train(job: Job) -> None:
     """The model's files are there; raises ClientError for whatever the user can correct."""
     wanted = parameters.read(job.hyperparameters)
-    channels.check(job.channels, required=("training",), optional=("validation", "model"))
+    channels.check(job.channels, required=("training",), optional=OPTIONAL)
     if len(job.hosts) > 1:
         raise ClientError(f"Training runs on one instance; this job has {len(job.hosts)}")
     parts = _parts(job, wanted)
