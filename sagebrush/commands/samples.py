@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import tarfile
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,9 +13,11 @@ from typing import Any
 
 from sagebrush.commands import running
 from sagebrush.commands.running import CommandError
-from sagebrush.samples import generated, table
+from sagebrush.samples import generated, stock, table
 from sagebrush.settings import Settings
 
+PACKED = (".tar.gz", ".tgz")
+"""Ends of keys that are archives: a folder that is added there is packed."""
 PROVED = 3600
 """Seconds for which requests of one call of the command are accepted."""
 
@@ -95,7 +99,12 @@ def _buckets(client: Any) -> int:
 
 
 def _keys(client: Any, bucket: str, prefix: str) -> int:
-    words = {"added": "added", "generated": "generated, not AWS's"}
+    words = {
+        "added": "added",
+        "generated": "generated, not AWS's",
+        stock.OURS: "Sagebrush's own",
+        stock.REFERENCE: "stands for AWS's",
+    }
     rows = []
     for each in _listed(client, bucket, prefix):
         meta = client.head_object(Bucket=bucket, Key=each["Key"])["Metadata"]
@@ -137,6 +146,8 @@ def _add(client: Any, bucket: str, prefix: str, folder: Path) -> int:
     if folder.is_file():
         name = prefix + folder.name if prefix.endswith("/") or not prefix else prefix
         found = [(name, folder)]
+    elif folder.is_dir() and prefix.endswith(PACKED):
+        return _add_packed(client, bucket, prefix, folder)
     elif folder.is_dir():
         lead = prefix.rstrip("/") + "/" if prefix else ""
         found = [
@@ -156,6 +167,16 @@ def _add(client: Any, bucket: str, prefix: str, folder: Path) -> int:
     files = "1 file" if len(found) == 1 else f"{len(found):,} files"
     print(f"added {files} to {bucket}/{prefix}")
     return 0
+
+
+def _add_packed(client: Any, bucket: str, key: str, folder: Path) -> int:
+    """The folder's content is the archive at the key: a model, where JumpStart's are archives."""
+    with tempfile.TemporaryDirectory() as scratch:
+        packed = Path(scratch, key.rpartition("/")[2])
+        with tarfile.open(packed, "w:gz", compresslevel=1) as archive:
+            for path in sorted(folder.iterdir()):
+                archive.add(path, path.name)
+        return _add(client, bucket, key, packed)
 
 
 class _progress:

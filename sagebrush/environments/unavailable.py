@@ -61,7 +61,7 @@ TABLE = (
            "AutoGluon is not here yet",
            "install autogluon by a requirements.txt beside a script in pytorch-training"),
     _image(r"(?:sagemaker-)?jumpstart.*", "an image of Amazon SageMaker JumpStart",
-           "Sagebrush has no JumpStart yet",
+           "of JumpStart Sagebrush has text classification alone (docs/text-classification.md)",
            "the model's own framework image (huggingface-pytorch-inference) with its files runs"),
     _image(r".*-tgi-.*", "Hugging Face's text-generation server (TGI, HuggingFace LLM)",
            "text-generation servers are not here yet", GENERATION),
@@ -141,7 +141,8 @@ def source(uri: str) -> str:
     if not JUMPSTART.fullmatch(bucket):
         return ""
     return (
-        f" {bucket} is a bucket of Amazon SageMaker JumpStart's, and Sagebrush has no JumpStart: for a"
+        f" {bucket} is a bucket of Amazon SageMaker JumpStart's, of whose models Sagebrush has those for"
+        " text classification (docs/text-classification.md): for another"
         " model, get it from its publisher (huggingface.co), upload it to a bucket of your own and use"
         " the framework's image (huggingface-pytorch-inference)."
     )

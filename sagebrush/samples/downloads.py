@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sagebrush.errors import AwsError
-from sagebrush.samples import table
+from sagebrush.samples import stock, table
 from sagebrush.samples.remote import Found, Remote, Unreached
+from sagebrush.samples.stock import Stock
 from sagebrush.samples.table import PublicBucket
 from sagebrush.store import catalog
 from sagebrush.store.catalog import Bucket, Checksum, Object, Outside
@@ -135,6 +136,7 @@ class Samples:
         self._on_their_way: dict[tuple[str, str], Download] = {}
         self._closed = False
         self._told = 0.0
+        self._stock = Stock(db, objects, clock, self._made)
 
     def close(self) -> None:
         """Nothing is fetched any more; what was on its way has left nothing behind."""
@@ -167,6 +169,14 @@ class Samples:
         assert found is not None
         return found
 
+    def stocked(self, name: str, row: Bucket | None) -> Bucket | None:
+        """The bucket, whose `row` there may be, with what Sagebrush itself has in it."""
+        return self._stock.ensure(name, row)
+
+    def changed(self, name: str) -> None:
+        """What is in the bucket may have been changed by who has this server."""
+        self._stock.forget(name)
+
     # ---- reading
 
     def ask(self, question: Callable[[], T]) -> Future[T]:
@@ -194,8 +204,8 @@ class Samples:
                 found, pieces = self.remote.get(known, key)
                 self._keep(known, key, found, self._spooled(found, pieces, download))
         except BaseException as caught:
-            error = caught
-            if not isinstance(caught, Unreached | AwsError):
+            error = None if self._stands_in(name, key, caught) else caught
+            if error is not None and not isinstance(caught, Unreached | AwsError):
                 log.error("s3://%s/%s cannot be kept", name, key, exc_info=caught)
                 error = Unreached(f"it cannot be kept: {caught}")
         with self._lock:  # from here on its row is found, or it is fetched again
@@ -206,7 +216,20 @@ class Samples:
         """Whether another download has kept it since it was looked for."""
         tables = Outside(self._db)
         bucket = catalog.bucket(tables, name)
-        return bucket is not None and catalog.find(tables, bucket.id, key) is not None
+        found = catalog.find(tables, bucket.id, key) if bucket is not None else None
+        return found is not None and stock.source(found) != stock.REFERENCE
+
+    def _stands_in(self, name: str, key: str, error: BaseException) -> bool:
+        """Whether a reference of ours is read in place of what AWS did not give."""
+        tables = Outside(self._db)
+        bucket = catalog.bucket(tables, name)
+        found = catalog.find(tables, bucket.id, key) if bucket is not None else None
+        if stock.source(found) != stock.REFERENCE or not isinstance(error, Unreached | AwsError):
+            return False
+        log.info(
+            "s3://%s/%s: Sagebrush's reference to the model, not AWS's file: %s", name, key, error
+        )
+        return True
 
     def _spooled(self, found: Found, pieces: Iterator[bytes], download: Download) -> Spooled:
         """All bytes, on the disk. Raises Unreached where they are not those that were announced."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,18 @@ def test_a_folder_is_added_told_and_removed(
     assert "removed 2 objects" in command("remove", f"{BUCKET}/mine")
     assert "removed 1 object" in command("remove", BUCKET)
     assert "Nothing is kept" in command("list")
+
+
+def test_a_folder_is_packed_where_the_key_is_an_archive(
+    command: Callable[..., str], client: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "config.json").write_text("{}")
+    assert "added 1 file" in command("add", f"{BUCKET}/m/model.tar.gz", str(tmp_path))
+    body = client("s3").get_object(Bucket=BUCKET, Key="m/model.tar.gz")["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        assert archive.getnames() == ["sub", "sub/config.json"]
+    command("remove", BUCKET)
 
 
 def test_generated_files_say_so_and_replace_nothing(

@@ -72,6 +72,29 @@ class ByArn:
         return Target(text, partial(resource_tags, ctx, kind, name), TAG_KEYS)
 
 
+PUBLIC_HUB, PUBLIC_ACCOUNT = "SageMakerPublicHub", "aws"
+"""JumpStart's hub, and what stands for an account in its ARNs."""
+
+
+@dataclass(frozen=True)
+class Hub:
+    """The hub, or what it contains, whose name or ARN is at `HubName`."""
+
+    kind: str
+    members: tuple[str, ...] = ("HubName",)
+
+    def find(self, ctx: Ctx, params: Doc) -> Sequence[Target]:
+        given = params.get("HubName")
+        if not isinstance(given, str):
+            return ()
+        hub = given.rpartition("/")[2]
+        account = PUBLIC_ACCOUNT if hub == PUBLIC_HUB else ctx.account
+        inside = [str(params.get(name) or "*") for name in self.members[1:]]
+        path = "/".join((self.kind, hub, *inside))
+        arn = f"arn:aws:sagemaker:{ctx.region}:{account}:{path}"
+        return (Target(arn, dict, TAG_KEYS),)
+
+
 @dataclass(frozen=True)
 class Models:
     """`sagemaker:ModelArn` of the models that an endpoint configuration names."""
@@ -240,6 +263,8 @@ CODE_REPOSITORY = Named("code-repository", "CodeRepositoryName")
 TRAINING_PLAN = ByArn(("ResourceConfig.TrainingPlanArn",), "training-plan")
 INFERENCE_COMPONENT = Named("inference-component", "InferenceComponentName")
 INFERENCE_EXPERIMENT = Named("inference-experiment", "Name")
+HUB = Hub("hub")
+HUB_CONTENT = Hub("hub-content", ("HubName", "HubContentType", "HubContentName"))
 
 
 def plain(on: Resource, *names: str) -> dict[str, Entry]:
@@ -323,6 +348,11 @@ TABLE: Table = {
         "DescribeCodeRepository",
         "UpdateCodeRepository",
     ),
+    "DescribeHubContent": (
+        Permission("sagemaker:DescribeHubContent", HUB),
+        Permission("sagemaker:DescribeHubContent", HUB_CONTENT),
+    ),
+    **plain(HUB, "ListHubContents"),
     **lists(
         "ListCodeRepositories",
         "ListEndpointConfigs",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sagebrush.errors import AwsError
-from sagebrush.samples import generated, table
+from sagebrush.samples import generated, stock, table
 from sagebrush.store import catalog
 from sagebrush.store.catalog import Bucket
 from sagebrush.store.db import Tx
@@ -37,8 +37,9 @@ def found(ctx: Ctx, name: str, row: Bucket | None, reads: bool) -> Bucket | None
     and NoSuchBucket (404) where nothing of it is here and AWS must not be asked.
     """
     if seeding(ctx):
+        ctx.world.samples.changed(name)
         return row or (ctx.world.samples.made(name) if table.find(name) else None)
-    bucket = row or ctx.world.samples.bucket(name)
+    bucket = ctx.world.samples.stocked(name, row) or ctx.world.samples.bucket(name)
     if bucket is None and table.find(name):
         raise AwsError("NoSuchBucket", hint(name, "", OFF), 404, BucketName=name)
     if bucket is not None and not reads:
@@ -78,6 +79,7 @@ def given_up(tx: Tx, name: str) -> bool:
     held = catalog.bucket(tx, name)
     if held is None or not is_sample(held):
         return held is None
+    stock.remove(tx, held)
     if catalog.remove_bucket(tx, held.id) is None:
         raise AwsError(
             "BucketAlreadyExists",
