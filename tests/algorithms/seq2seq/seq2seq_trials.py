@@ -69,13 +69,14 @@ def beams(settings: dict[str, Any]) -> bool:
     for row, result in enumerate(found):
         best = max(
             (score(network, sources[row : row + 1, : lengths[row]], target), target)
-            for size in range(3)
+            for size in range(4)
             for target in itertools.product((1, 4, 5), repeat=size)
         )
-        if len(result.tokens) < 3 and list(best[1]) != result.tokens:
+        if abs(best[0] - result.score) > 1e-4 or len(result.attention) != len(result.tokens):
             return False
         narrow = search.best(network, sources, lengths, WORDS, 1, [3, 3, 3])[row]
-        if narrow.score > result.score + 1e-5:
+        own = score(network, sources[row : row + 1, : lengths[row]], tuple(narrow.tokens))
+        if abs(narrow.score - own) > 1e-4 or own > result.score + 1e-4:
             return False
     return True
 
