@@ -152,9 +152,10 @@ class Trainer:
             torch.from_numpy(each).to(device)
             for each in (batch.sources, batch.source_lengths, batch.inputs, batch.labels)
         )
-        logits = self.model.network(sources, lengths, inputs)
+        # Padding is left out before, not after the largest product of all.
         kept = labels != 0
-        logits, wanted = logits[kept], labels[kept]
+        hidden, wanted = self.model.network.hidden(sources, lengths, inputs)[kept], labels[kept]
+        logits = self.model.network.logits(hidden)
         loss = nn.functional.cross_entropy(logits, wanted, reduction="sum")
         return loss, int((logits.argmax(1) == wanted).sum()), len(wanted)
 

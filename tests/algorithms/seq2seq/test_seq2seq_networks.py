@@ -30,6 +30,7 @@ def test_networks_agree_with_themselves_and_learn(tmp_path: Path, pytorch: Envir
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     assert max(told["differences"]) < 1e-4
+    assert max(told["slopes"]) < 1e-5
     assert told["beams"]
     assert told["status"] == 0
     first, empty = told["answers"]
