@@ -75,21 +75,21 @@ class Trainer:
             wanted["learning_rate"],
             wanted["plateau_reduce_lr_factor"],
             wanted["plateau_reduce_lr_threshold"],
-            wanted["fixed_rate_lr_half_life"],
+            wanted["fixed_rate_lr_half_life"] * wanted["checkpoint_frequency_num_batches"],
         )
         updates, epoch = 0, 0
         started, samples = time.monotonic(), 0
         for epoch, number, batch in self._batches():
-            self._update(batch, optimizer)
             updates += 1
+            for group in optimizer.param_groups:
+                group["lr"] = schedule.at(updates)
+            self._update(batch, optimizer)
             samples += len(batch.labels)
             if number % TOLD == 0:
                 self._tell(epoch, number, samples / (time.monotonic() - started))
                 started, samples = time.monotonic(), 0
             if updates % wanted["checkpoint_frequency_num_batches"] == 0:
-                improved = self._checkpoint(epoch, updates)
-                for group in optimizer.param_groups:
-                    group["lr"] = schedule.after(self.checkpoints, improved)
+                schedule.measured(self._checkpoint(epoch, updates))
                 started, samples = time.monotonic(), 0
                 if self._enough():
                     break

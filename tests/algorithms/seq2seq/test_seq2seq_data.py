@@ -195,13 +195,15 @@ def test_bleu_of_a_corpus() -> None:
 
 def test_learning_rates() -> None:
     plateau = schedules.schedule("plateau_reduce", 1.0, 0.5, 2, 10)
-    improved = [True, False, False, False, False, True, False]
-    assert [plateau.after(n, each) for n, each in enumerate(improved, 1)] == [
-        1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.25,
-    ]  # fmt: skip
+    found = []
+    for improved in (True, False, False, False, False, True, False):
+        plateau.measured(improved)
+        found.append(plateau.at(1))
+    assert found == [1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.25]
     halved = schedules.schedule("fixed_rate_inv_t", 1.0, 0.5, 2, 10)
-    assert halved.after(10, False) == 0.5
-    assert schedules.schedule("fixed_rate_inv_sqrt_t", 1.0, 0.5, 2, 10).after(10, False) == 0.5
+    halved.measured(False)
+    assert (halved.at(10), halved.at(20)) == (0.5, 1 / 3)
+    assert schedules.schedule("fixed_rate_inv_sqrt_t", 1.0, 0.5, 2, 10).at(10) == 0.5
 
 
 def test_requests_are_read() -> None:
