@@ -176,6 +176,19 @@ def test_each_pair_is_in_one_batch_of_its_bucket() -> None:
     assert found != list(data.batches(held, sizes, 3, random.Random(2)))
 
 
+def test_batches_of_buckets_are_padded_little() -> None:
+    chance = random.Random(3)
+    held = pairs(*((chance.randint(1, 20), chance.randint(1, 20)) for _ in range(400)))
+
+    def used(sizes: list[tuple[int, int]]) -> float:
+        found = list(data.batches(held, sizes, 5, random.Random(1)))
+        lengths = [[len(held.targets[n]) for n in batch] for batch in found]
+        return sum(map(sum, lengths)) / sum(len(each) * max(each) for each in lengths)
+
+    assert used([(10, 10), (20, 20)]) > 0.95
+    assert used([(20, 20)]) < 0.7  # without buckets chance alone decides
+
+
 def test_a_batch_begins_ends_and_is_padded() -> None:
     batch = data.batch(pairs((2, 1), (1, 3)), [0, 1], begin=2, end=3)
     assert batch.sources.tolist() == [[5, 5], [5, 0]]
