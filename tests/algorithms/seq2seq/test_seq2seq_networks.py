@@ -11,6 +11,7 @@ from pathlib import Path
 import sagebrush.algorithms
 from sagebrush.environments.environment import Environment
 from tests.built_environments import pytorch
+from tests.crowding import crowding
 
 __all__ = ["pytorch"]
 ALGORITHMS = Path(next(iter(sagebrush.algorithms.__path__)))
@@ -24,7 +25,7 @@ def test_networks_agree_with_themselves_and_learn(tmp_path: Path, pytorch: Envir
         env={"PATH": os.defpath, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=100 * crowding(),
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
