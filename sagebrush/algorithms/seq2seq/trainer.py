@@ -224,4 +224,4 @@ def _optimizer(network: nn.Module, wanted: Mapping[str, Any]) -> torch.optim.Opt
         return torch.optim.SGD(network.parameters(), momentum=wanted["momentum"] or 0.0, **options)
     if wanted["optimizer_type"] == "rmsprop":
         return torch.optim.RMSprop(network.parameters(), **options)
-    return torch.optim.Adam(network.parameters(), **options)
+    return torch.optim.Adam(network.parameters(), fused=True, **options)
