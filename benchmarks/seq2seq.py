@@ -5,7 +5,7 @@
 sagebrush/examples/translation/prepare.py, learnt by a process of its own with the recipe's
 hyperparameters (with --minutes stopped after as many, as StopTrainingJob does: the best checkpoint is the
 model), and its validation part, which also chose the checkpoint, is translated by the inference functions
-that an endpoint calls.
+that an endpoint calls, on one thread: several wait for each other by spinning where others are busy.
 
 BLEU is printed for words: sub-words joined, in the recipe's case, and both sides split into words as
 prepare.py does, one reference each; published figures for Multi30k are of this kind. With --sacrebleu (a
@@ -89,7 +89,7 @@ ASK = """
 import json, statistics, sys, time
 sys.path.insert(0, sys.argv[1])
 import torch
-torch.set_num_threads(int(sys.argv[4]))
+torch.set_num_threads(1)
 from seq2seq import inference
 def ask(sentences):
     body = json.dumps({"instances": [{"data": each} for each in sentences]})
@@ -274,7 +274,6 @@ def measured(name: str, options: argparse.Namespace, python: Path, root: Path) -
     questions = root / "questions.json"
     questions.write_text(json.dumps(asked(recipe, root, sources, prepare)))
     command = [str(python), "-c", ASK, str(ALGORITHMS), str(root / "model"), str(questions)]
-    command.append(str(len(os.sched_getaffinity(0))))
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     answers, loading, single, all_of_them = json.loads(done.stdout)
     if recipe.spelling:
