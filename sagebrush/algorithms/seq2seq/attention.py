@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch  # pyright: ignore[reportMissingImports]
 from torch import Tensor, nn  # pyright: ignore[reportMissingImports]
 
+from .stepwise import Shared, additive_scores, product, shared
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -53,17 +55,40 @@ class Attention(nn.Module):
         """What the queries are compared with."""
         return self.key(outputs) if hasattr(self, "key") else outputs
 
-    def forward(self, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        """(context, weights) of one query a sequence: (sequences, units), (sequences, length)."""
-        if self.kind == "fixed":
-            last = memory.mask.sum(1, keepdim=True) - 1
-            weights = torch.zeros_like(memory.mask, dtype=query.dtype).scatter_(1, last, 1.0)
-        else:
-            scores = self._scores(query, memory.keys)
-            weights = scores.masked_fill(~memory.mask, -math.inf).softmax(1)
-        return torch.bmm(weights.unsqueeze(1), memory.outputs).squeeze(1), weights
-
-    def _scores(self, query: Tensor, keys: Tensor) -> Tensor:
+    def over(self, memory: Memory) -> Look:
+        """What answers the queries of one step after another."""
+        outputs = shared(memory.outputs)
         if self.kind == "mlp":
-            return self.score(torch.tanh(keys + self.query(query).unsqueeze(1))).squeeze(2)
-        return torch.bmm(keys, query.unsqueeze(2)).squeeze(2)
+            query, score = shared(self.query.weight.t()), shared(self.score.weight[0])
+            return Look(memory.mask, outputs, shared(memory.keys), query, score)
+        if self.kind == "fixed":
+            return Look(memory.mask, outputs, None)
+        return Look(memory.mask, outputs, shared(memory.keys.transpose(1, 2)))
+
+
+@dataclass(frozen=True)
+class Look:
+    """An attention over one batch's memory."""
+
+    mask: Tensor
+    outputs: Shared
+    keys: Shared | None
+    """None for `fixed`."""
+    query: Shared | None = None
+    score: Shared | None = None
+    """Both of `mlp` alone."""
+
+    def __call__(self, query: Tensor) -> tuple[Tensor, Tensor]:
+        """(context, weights) of one query a sequence: (sequences, units), (sequences, length)."""
+        if self.keys is None:
+            last = self.mask.sum(1, keepdim=True) - 1
+            weights = torch.zeros_like(self.mask, dtype=query.dtype).scatter_(1, last, 1.0)
+        else:
+            scores = self._scores(query, self.keys)
+            weights = scores.masked_fill(~self.mask, -math.inf).softmax(1)
+        return product(weights.unsqueeze(1), self.outputs).squeeze(1), weights
+
+    def _scores(self, query: Tensor, keys: Shared) -> Tensor:
+        if self.query is not None and self.score is not None:
+            return additive_scores(keys, product(query, self.query), self.score)
+        return product(query.unsqueeze(1), keys).squeeze(1)

@@ -19,6 +19,8 @@ from contract.errors import ClientError
 from contract.record_protobuf import Tensor
 
 Ints = npt.NDArray[np.int64]
+WINDOW = 16
+"""Batches whose pairs are sorted together."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,9 @@ def batches(
 ) -> Iterator[list[int]]:
     """Numbers of the pairs of each batch of up to `size`: pairs of one bucket, the buckets mixed, in
     an order of `chance`; in their own order of length without.
+
+    Of several buckets, the pairs of WINDOW batches that chance put together are dealt out by length:
+    less of a batch is padding than where it holds any of its bucket.
     """
     held: dict[int, list[int]] = {}
     ends = np.array(sizes)
@@ -155,10 +160,23 @@ def batches(
             members.sort(key=lambda each: (len(pairs.sources[each]), len(pairs.targets[each])))
         else:
             chance.shuffle(members)
+            if len(sizes) > 1:
+                members = _by_length(pairs, members, size * WINDOW)
         found += [members[start : start + size] for start in range(0, len(members), size)]
     if chance is not None:
         chance.shuffle(found)
     yield from found
+
+
+def _by_length(pairs: Pairs, members: Sequence[int], window: int) -> list[int]:
+    """The members, each `window` of them sorted by the lengths of their targets and sources."""
+    found: list[int] = []
+    for start in range(0, len(members), window):
+        found += sorted(
+            members[start : start + window],
+            key=lambda each: (len(pairs.targets[each]), len(pairs.sources[each])),
+        )
+    return found
 
 
 def sizes(pairs: Pairs, wanted: Mapping[str, Any]) -> list[tuple[int, int]]:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch  # pyright: ignore[reportMissingImports]
 from torch import Tensor, nn  # pyright: ignore[reportMissingImports]
 
-from .attention import Attention, Memory
+from . import recurrence
+from .attention import Attention, Look, Memory
 from .encoders import Convolution, Positioned
+from .recurrence import Cell
+from .stepwise import Shared, product, shared
 
 State = tuple[Tensor, ...]
 """What a decoder keeps from token to token; the first dimension is that of the sequences."""
@@ -62,52 +66,55 @@ class Recurrent(nn.Module):
 
     def step(self, memory: Memory, embedded: Tensor, state: State) -> tuple[Tensor, State, Tensor]:
         """(hidden, the state after it, weights) for one token a sequence."""
-        hidden, *held = state
-        kept: list[Tensor] = []
-        values = torch.cat((embedded, hidden), 1)
-        context = weights = None
-        for number, cell in enumerate(self.cells):
-            if number and self.upper_attention:
-                assert context is not None
-                inputs = torch.cat((values, context), 1)
-            else:
-                inputs = values
-            output = self._run(cell, number, inputs, held, kept)
-            if number and 0 < self.residual_from <= number + 1:
-                output = output + values
-            values = output
-            if self.upper_attention and number == 0:
-                context, weights = self.attention(output, memory)
-        if context is None or weights is None:
-            context, weights = self.attention(values, memory)
-        hidden = torch.tanh(self.join(torch.cat((values, context), 1)))
-        return self.dropout(hidden), (hidden, *kept), weights
-
-    def _run(
-        self,
-        cell: nn.Module,
-        number: int,
-        inputs: Tensor,
-        held: Sequence[Tensor],
-        kept: list[Tensor],
-    ) -> Tensor:
-        """The cell's output; its state is added to `kept`."""
-        if self.memory_cell:
-            output, memory = cell(inputs, (held[2 * number], held[2 * number + 1]))
-            kept += [output, memory]
-            return output
-        output = cell(inputs, held[number])
-        kept.append(output)
-        return output
+        return self._pass(memory).step(torch.cat((embedded, state[0]), 1), 0, state)
 
     def forward(self, memory: Memory, last: Tensor, embedded: Tensor) -> Tensor:
         """(sequences, length, units): the hidden states of a whole target."""
         state = self.start(memory, last)
+        over = self._pass(memory, embedded)
         found = []
-        for token in embedded.unbind(1):
-            hidden, state, _ = self.step(memory, token, state)
+        for at in range(embedded.shape[1]):
+            hidden, state, _ = over.step(state[0], at, state)
             found.append(hidden)
-        return torch.stack(found, 1)
+        return self.dropout(torch.stack(found, 1))
+
+    def _pass(self, memory: Memory, known: Tensor | None = None) -> Pass:
+        """The decoder over one batch; `known` are the first inputs of all its steps."""
+        lowest, *upper = self.cells
+        cells = (recurrence.over(lowest, known), *(recurrence.over(each) for each in upper))
+        return Pass(self, cells, self.attention.over(memory), shared(self.join.weight.t()))
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A recurrent decoder over one batch, its matrices at hand."""
+
+    decoder: Recurrent
+    cells: Sequence[Cell]
+    attention: Look
+    join: Shared
+
+    def step(self, inputs: Tensor, at: int, state: State) -> tuple[Tensor, State, Tensor]:
+        """(hidden, the state after it, weights) of the step `at`."""
+        upper, residual_from = self.decoder.upper_attention, self.decoder.residual_from
+        _, *held = state
+        size = len(held) // len(self.cells)
+        kept: list[Tensor] = []
+        values, context, weights = inputs, None, None
+        for number, cell in enumerate(self.cells):
+            read = values if context is None else torch.cat((values, context), 1)
+            after = cell.step(read, at, held[size * number : size * (number + 1)])
+            kept += after
+            raised = number and 0 < residual_from <= number + 1
+            values = after[0] + values if raised else after[0]
+            if upper and number == 0:
+                context, weights = self.attention(values)
+        if context is None or weights is None:
+            context, weights = self.attention(values)
+        joined = torch.cat((values, context), 1)
+        bias = self.decoder.join.bias.expand(len(joined), -1)
+        hidden = torch.tanh(product(joined, self.join, bias))
+        return hidden, (hidden, *kept), weights
 
 
 class Convolutional(nn.Module):

@@ -39,8 +39,12 @@ class Network(nn.Module):
 
     def forward(self, sources: Tensor, lengths: Tensor, inputs: Tensor) -> Tensor:
         """The logits (sequences, target's length, words) of the token after each of `inputs`."""
+        return self.logits(self.hidden(sources, lengths, inputs))
+
+    def hidden(self, sources: Tensor, lengths: Tensor, inputs: Tensor) -> Tensor:
+        """(sequences, target's length, units): what `logits` makes the next tokens' scores of."""
         memory, last = self.encode(sources, lengths)
-        return self.logits(self.decoder(memory, last, self.embedded(inputs)))
+        return self.decoder(memory, last, self.embedded(inputs))
 
     def embedded(self, tokens: Tensor) -> Tensor:
         """Target tokens as the decoder reads them."""

@@ -1,4 +1,4 @@
-"""How the learning rate changes from checkpoint to checkpoint."""
+"""How the learning rate changes from update to update (Sockeye 1's schedules)."""
 
 from __future__ import annotations
 
@@ -16,35 +16,42 @@ class Plateau:
     patience: int
     waited: int = 0
 
-    def after(self, checkpoint: int, improved: bool) -> float:
-        """The rate after a checkpoint (from 1 on), which was the best so far or not."""
-        del checkpoint
+    def at(self, update: int) -> float:
+        """The rate of an update, from 1 on."""
+        del update
+        return self.rate
+
+    def measured(self, improved: bool) -> None:
+        """A checkpoint was the best so far or not."""
         self.waited = 0 if improved else self.waited + 1
         if self.waited >= self.patience:
             self.rate, self.waited = self.rate * self.factor, 0
-        return self.rate
 
 
-@dataclass
+@dataclass(frozen=True)
 class FixedRate:
-    """Halved after `half_life` checkpoints: `first` / (1 + decay * t), or by t's square root."""
+    """Half of the first rate after `half_life` updates: `first` / (1 + decay * t), or by t's square
+    root."""
 
     first: float
     half_life: int
     root: bool = False
 
-    def after(self, checkpoint: int, improved: bool) -> float:
-        """The rate after that many checkpoints."""
-        del improved
+    def at(self, update: int) -> float:
+        """The rate of an update, from 1 on."""
         if self.root:
-            return self.first / math.sqrt(1 + 3 * checkpoint / self.half_life)
-        return self.first / (1 + checkpoint / self.half_life)
+            return self.first / math.sqrt(1 + 3 * update / self.half_life)
+        return self.first / (1 + update / self.half_life)
+
+    def measured(self, improved: bool) -> None:
+        """Checkpoints change nothing."""
+        del improved
 
 
 def schedule(
     kind: str, rate: float, factor: float, patience: int, half_life: int
 ) -> Plateau | FixedRate:
-    """The schedule of `lr_scheduler_type`."""
+    """The schedule of `lr_scheduler_type`; `half_life` is in updates, `patience` in checkpoints."""
     if kind == "plateau_reduce":
         return Plateau(rate, factor, patience)
     return FixedRate(rate, half_life, kind == "fixed_rate_inv_sqrt_t")

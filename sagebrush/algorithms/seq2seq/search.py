@@ -43,7 +43,7 @@ def best(
     longest: Sequence[int],
 ) -> list[Found]:
     """The best sequence for each source, of at most `longest[i]` tokens, by the mean log probability
-    of its tokens and its end."""
+    of its tokens and its end. What reached that length ends, however unlikely its end is."""
     count, size = len(sources), beam
     memory, last = network.encode(sources, lengths)
     state = network.decoder.start(memory, last)
@@ -61,6 +61,10 @@ def best(
         logs = network.logits(hidden).log_softmax(1)
         logs[:, list(words.never)] = -torch.inf
         vocabulary = logs.shape[1]
+        if full := [n for n, source in enumerate(open_rows) if step > longest[source]]:
+            cut = logs.reshape(len(open_rows), size, vocabulary)[full]
+            cut[:, :, torch.arange(vocabulary, device=device) != words.end] = -torch.inf
+            logs.reshape(len(open_rows), size, vocabulary)[full] = cut
         total = (scores.reshape(-1, 1) + logs).reshape(len(open_rows), size * vocabulary)
         values, choices = total.topk(min(2 * size, total.shape[1]), 1)
         origin = torch.arange(len(open_rows), device=device).unsqueeze(1) * size
@@ -108,7 +112,7 @@ def _sort_out(
             if value == -torch.inf:
                 continue
             ends = token == end
-            if (ends and rank < size) or (over and not done[source]):
+            if ends and rank < size:
                 weights = looked[parent, : said.shape[1], : lengths[source]].tolist()
                 done[source].append(Found(said[parent].tolist(), weights, value / step))
             elif not ends and len(mine) < size:

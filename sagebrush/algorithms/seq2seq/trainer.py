@@ -75,21 +75,21 @@ class Trainer:
             wanted["learning_rate"],
             wanted["plateau_reduce_lr_factor"],
             wanted["plateau_reduce_lr_threshold"],
-            wanted["fixed_rate_lr_half_life"],
+            wanted["fixed_rate_lr_half_life"] * wanted["checkpoint_frequency_num_batches"],
         )
         updates, epoch = 0, 0
         started, samples = time.monotonic(), 0
         for epoch, number, batch in self._batches():
-            self._update(batch, optimizer)
             updates += 1
+            for group in optimizer.param_groups:
+                group["lr"] = schedule.at(updates)
+            self._update(batch, optimizer)
             samples += len(batch.labels)
             if number % TOLD == 0:
                 self._tell(epoch, number, samples / (time.monotonic() - started))
                 started, samples = time.monotonic(), 0
             if updates % wanted["checkpoint_frequency_num_batches"] == 0:
-                improved = self._checkpoint(epoch, updates)
-                for group in optimizer.param_groups:
-                    group["lr"] = schedule.after(self.checkpoints, improved)
+                schedule.measured(self._checkpoint(epoch, updates))
                 started, samples = time.monotonic(), 0
                 if self._enough():
                     break
@@ -152,9 +152,10 @@ class Trainer:
             torch.from_numpy(each).to(device)
             for each in (batch.sources, batch.source_lengths, batch.inputs, batch.labels)
         )
-        logits = self.model.network(sources, lengths, inputs)
+        # Padding is left out before, not after the largest product of all.
         kept = labels != 0
-        logits, wanted = logits[kept], labels[kept]
+        hidden, wanted = self.model.network.hidden(sources, lengths, inputs)[kept], labels[kept]
+        logits = self.model.network.logits(hidden)
         loss = nn.functional.cross_entropy(logits, wanted, reduction="sum")
         return loss, int((logits.argmax(1) == wanted).sum()), len(wanted)
 
@@ -223,4 +224,4 @@ def _optimizer(network: nn.Module, wanted: Mapping[str, Any]) -> torch.optim.Opt
         return torch.optim.SGD(network.parameters(), momentum=wanted["momentum"] or 0.0, **options)
     if wanted["optimizer_type"] == "rmsprop":
         return torch.optim.RMSprop(network.parameters(), **options)
-    return torch.optim.Adam(network.parameters(), **options)
+    return torch.optim.Adam(network.parameters(), fused=True, **options)

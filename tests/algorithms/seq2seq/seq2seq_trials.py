@@ -28,6 +28,7 @@ SMALL = {
     "num_embed_target": "4",
 }
 KINDS = [
+    {},
     *({"rnn_attention_type": kind} for kind in ("dot", "fixed", "bilinear")),
     {"rnn_cell_type": "gru", "rnn_decoder_state_init": "avg"},
     {"num_layers_encoder": "3", "num_layers_decoder": "3", "rnn_residual_connections": "true"},
@@ -61,6 +62,33 @@ def difference(settings: dict[str, Any]) -> float:
     return max(stepwise, float((alone[0] - whole[1]).abs().max()))
 
 
+def slope(settings: dict[str, Any]) -> float:
+    """How far the gradients are from the loss' own change along some direction, as a share of it."""
+    network = Network(settings, 11, 9).double().train()
+    sources, lengths = torch.randint(4, 11, (3, 5)), torch.tensor([5, 3, 4])
+    inputs = torch.randint(4, 9, (3, 4))
+    mixed = torch.randn(3, 4, 9, dtype=torch.float64)
+
+    def loss() -> torch.Tensor:
+        return (network(sources, lengths, inputs).log_softmax(2) * mixed).sum()
+
+    loss().backward()
+    weights = list(network.parameters())
+    way = [torch.randn_like(each) for each in weights]
+    told = sum(
+        float((each.grad * step).sum())
+        for each, step in zip(weights, way, strict=True)
+        if each.grad is not None
+    )
+    ends = []
+    with torch.no_grad():
+        for far in (1e-6, -2e-6):
+            for each, step in zip(weights, way, strict=True):
+                each += far * step
+            ends.append(float(loss()))
+    return abs((ends[0] - ends[1]) / 2e-6 - told) / abs(told)
+
+
 def beams(settings: dict[str, Any]) -> bool:
     """Whether a wide beam finds what trying every sequence finds."""
     network = Network({**settings, "weight_init_scale": 200.0}, 11, 6).eval()
@@ -69,13 +97,14 @@ def beams(settings: dict[str, Any]) -> bool:
     for row, result in enumerate(found):
         best = max(
             (score(network, sources[row : row + 1, : lengths[row]], target), target)
-            for size in range(3)
+            for size in range(4)
             for target in itertools.product((1, 4, 5), repeat=size)
         )
-        if len(result.tokens) < 3 and list(best[1]) != result.tokens:
+        if abs(best[0] - result.score) > 1e-4 or len(result.attention) != len(result.tokens):
             return False
         narrow = search.best(network, sources, lengths, WORDS, 1, [3, 3, 3])[row]
-        if narrow.score > result.score + 1e-5:
+        own = score(network, sources[row : row + 1, : lengths[row]], tuple(narrow.tokens))
+        if abs(narrow.score - own) > 1e-4 or own > result.score + 1e-4:
             return False
     return True
 
@@ -141,6 +170,7 @@ def main(root: Path) -> None:
     torch.set_num_threads(1)
     told = {
         "differences": [difference(parameters.settings({**SMALL, **kind})) for kind in KINDS],
+        "slopes": [slope(parameters.settings({**SMALL, **kind})) for kind in KINDS],
         "beams": beams(parameters.settings(SMALL)),
     }
     job(root)

@@ -176,6 +176,19 @@ def test_each_pair_is_in_one_batch_of_its_bucket() -> None:
     assert found != list(data.batches(held, sizes, 3, random.Random(2)))
 
 
+def test_batches_of_buckets_are_padded_little() -> None:
+    chance = random.Random(3)
+    held = pairs(*((chance.randint(1, 20), chance.randint(1, 20)) for _ in range(400)))
+
+    def used(sizes: list[tuple[int, int]]) -> float:
+        found = list(data.batches(held, sizes, 5, random.Random(1)))
+        lengths = [[len(held.targets[n]) for n in batch] for batch in found]
+        return sum(map(sum, lengths)) / sum(len(each) * max(each) for each in lengths)
+
+    assert used([(10, 10), (20, 20)]) > 0.95
+    assert used([(20, 20)]) < 0.7  # without buckets chance alone decides
+
+
 def test_a_batch_begins_ends_and_is_padded() -> None:
     batch = data.batch(pairs((2, 1), (1, 3)), [0, 1], begin=2, end=3)
     assert batch.sources.tolist() == [[5, 5], [5, 0]]
@@ -195,13 +208,15 @@ def test_bleu_of_a_corpus() -> None:
 
 def test_learning_rates() -> None:
     plateau = schedules.schedule("plateau_reduce", 1.0, 0.5, 2, 10)
-    improved = [True, False, False, False, False, True, False]
-    assert [plateau.after(n, each) for n, each in enumerate(improved, 1)] == [
-        1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.25,
-    ]  # fmt: skip
+    found = []
+    for improved in (True, False, False, False, False, True, False):
+        plateau.measured(improved)
+        found.append(plateau.at(1))
+    assert found == [1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.25]
     halved = schedules.schedule("fixed_rate_inv_t", 1.0, 0.5, 2, 10)
-    assert halved.after(10, False) == 0.5
-    assert schedules.schedule("fixed_rate_inv_sqrt_t", 1.0, 0.5, 2, 10).after(10, False) == 0.5
+    halved.measured(False)
+    assert (halved.at(10), halved.at(20)) == (0.5, 1 / 3)
+    assert schedules.schedule("fixed_rate_inv_sqrt_t", 1.0, 0.5, 2, 10).at(10) == 0.5
 
 
 def test_requests_are_read() -> None:

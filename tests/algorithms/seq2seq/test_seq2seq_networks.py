@@ -11,6 +11,7 @@ from pathlib import Path
 import sagebrush.algorithms
 from sagebrush.environments.environment import Environment
 from tests.built_environments import pytorch
+from tests.crowding import crowding
 
 __all__ = ["pytorch"]
 ALGORITHMS = Path(next(iter(sagebrush.algorithms.__path__)))
@@ -24,12 +25,13 @@ def test_networks_agree_with_themselves_and_learn(tmp_path: Path, pytorch: Envir
         env={"PATH": os.defpath, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=100 * crowding(),
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     assert max(told["differences"]) < 1e-4
+    assert max(told["slopes"]) < 1e-5
     assert told["beams"]
     assert told["status"] == 0
     first, empty = told["answers"]
