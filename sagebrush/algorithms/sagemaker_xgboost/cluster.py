@@ -24,9 +24,7 @@ PORT = 9099
 WAIT = 300
 """Seconds in which the hosts must find one another."""
 _GONE = re.compile(
-    r"allreduce|allgather|broadcast|socket error|poll error|the tracker|communication group"
-    r"|ReConnectLink|socket (connect|recv|send)",
-    re.I,
+    r"allreduce|allgather|broadcast|socket error|poll error|the tracker|communication group", re.I
 )
 """What stands in XGBoost's errors of a member that is gone."""
 

@@ -28,7 +28,7 @@ SUM = 2
 def joined(member: Member) -> Iterator[None]:
     """Within it, this process is a member of the group, whose tracker is there already unless it is
     the first's. Raises OSError where no tracker can listen there; where the group breaks, XGBoost raises
-    XGBoostError, and before 1.0 it ends this process with status 255."""
+    XGBoostError, and before 1.3 it ends this process with status 255."""
     tracker = Tracker(member).start() if member.rank == 0 else None
     # Members come when the tracker answers: one that does not is gone.
     told = {
@@ -36,7 +36,6 @@ def joined(member: Member) -> Iterator[None]:
         "DMLC_TRACKER_PORT": str(member.port),
         "DMLC_TASK_ID": f"{member.rank:05d}",
         "DMLC_WORKER_CONNECT_RETRY": "2",
-        "DMLC_WORKER_STOP_PROCESS_ON_ERROR": "false",
     }
     if NEWER:
         _LIBRARY.init(**told)
