@@ -129,7 +129,8 @@ def test_older_versions_train_one_model_by_rabit(
     assert "#011" not in logs[1]
     trees = [log.partition("TREES ")[2].partition("\n")[0] for log in logs]
     assert trees[0] == trees[1] != ""
-    assert "got new rank 0" in logs[0] and "got new rank 1" in logs[1]
+    assert "got new rank 0" in logs[0]
+    assert "got new rank 1" in logs[1]
 
 
 @pytest.mark.parametrize("how", ["live", "die"])

@@ -20,7 +20,8 @@ def tracker() -> Any:
     """The module without its package, which imports XGBoost."""
     for name in ("member", "tracker"):
         spec = importlib.util.spec_from_file_location(f"collective.{name}", FOLDER / f"{name}.py")
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)
@@ -88,6 +89,7 @@ def test_the_tree_and_the_ring_hold_all_members_once(tracker: Any, size: int) ->
     found = [tracker.neighbours(rank, size) for rank in range(size)]
     for rank, (parent, tree, (before, after)) in enumerate(found):
         assert all(rank in found[each][1] for each in tree)
-        assert (parent == -1) == (rank == 0) and (rank == 0 or parent in tree)
+        assert (parent == -1) == (rank == 0)
+        assert rank == 0 or parent in tree
         assert found[after][2][0] == rank == found[before][2][1]
     assert sum(len(tree) for _, tree, _ in found) == 2 * (size - 1)
