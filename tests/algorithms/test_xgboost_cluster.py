@@ -24,6 +24,13 @@ cluster.joined.__wrapped__.__defaults__ = (cluster.PORT,)
 cluster.address = lambda host: "127.0.0.1"
 if sys.argv[2] == "die":
     train.boosting.train = lambda *_given: os._exit(9)
+if sys.argv[2] == "tell":
+    trained = train.boosting.train
+    def telling(*given):
+        booster = trained(*given)
+        print("TREES " + repr(booster.get_dump(with_stats=True)), flush=True)
+        return booster
+    train.boosting.train = telling
 sys.exit(run(train.train))
 """
 HOSTS = ["algo-1", "algo-2", "algo-3"]
@@ -108,8 +115,37 @@ def test_instances_with_other_columns_are_refused(tmp_path: Path, xgboost: Envir
     )
 
 
-def test_old_versions_are_refused(tmp_path: Path, released_xgboost: Environment) -> None:
-    roots = staged(tmp_path, [csv(rows(20)), csv(rows(20))])
-    alone = start(released_xgboost.python, roots[0], free_port())
-    assert "XGBoost 1.7.4 trains on one instance here" in alone.communicate(timeout=100)[0]
-    assert alone.returncode == 2
+def test_older_versions_train_one_model_by_rabit(
+    tmp_path: Path, released_xgboost: Environment
+) -> None:
+    table = rows(300)
+    roots = staged(tmp_path, [csv(table[:100]), csv(table[100:]), b""])
+    port = free_port()
+    running = [start(released_xgboost.python, root, port, "tell") for root in roots]
+    logs = [process.communicate(timeout=100)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], logs
+    assert [(root / "model" / "xgboost-model").exists() for root in roots] == [True, False, False]
+    assert logs[0].count("#011train-auc:") == 3
+    assert "#011" not in logs[1]
+    trees = [log.partition("TREES ")[2].partition("\n")[0] for log in logs]
+    assert trees[0] == trees[1] != ""
+    assert "got new rank 0" in logs[0]
+    assert "got new rank 1" in logs[1]
+
+
+@pytest.mark.parametrize("how", ["live", "die"])
+def test_older_versions_end_with_a_peer_that_is_gone(
+    tmp_path: Path, released_xgboost: Environment, how: str
+) -> None:
+    table = rows(100)
+    wrong = csv([[7.0, *row[1:]] for row in table[50:]])
+    roots = staged(tmp_path, [csv(table[:50]), csv(table[50:]) if how == "die" else wrong])
+    port = free_port()
+    running = [start(released_xgboost.python, roots[0], port)]
+    running.append(start(released_xgboost.python, roots[1], port, how))
+    logs = [process.communicate(timeout=100)[0] for process in running]
+    assert [process.returncode for process in running] == [1, 9 if how == "die" else 2], logs
+    assert "algo-1 has lost the connection to another instance (algo-2)" in logs[0]
+    if how == "live":
+        failure = (roots[1] / "output" / "failure").read_text()
+        assert failure == "ClientError: label must be in [0,1] for logistic regression"

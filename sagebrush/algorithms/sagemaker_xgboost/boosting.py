@@ -74,6 +74,8 @@ class Surroundings:
     """Whether this instance prints and saves."""
     average: Callable[[float], float] = lambda value: value
     """The mean of a value over all instances."""
+    keep: Callable[[Any], object] = lambda booster: None
+    """Called with the Booster after each round."""
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when the job is asked to stop."""
     saved_always: Path | None = None
@@ -102,6 +104,7 @@ def _train(plan: Plan, sets: Sequence[tuple[Any, str]], around: Surroundings) ->
     for number in range(first, plan.rounds):
         booster.update(sets[0][0], number)
         scores = _scores(booster, plan, evaluated, number, around.average)
+        around.keep(booster)
         plan.told(scores)
         line = _line(number, scores)
         if around.leads:

@@ -1,8 +1,7 @@
-"""Several instances as one group of XGBoost's own collective.
+"""Several instances as one group of XGBoost's own collective, of whichever version.
 
-The tracker runs on the first host; the ranks follow the hosts' order. Source: XGBoost's documentation of
-`xgboost.collective` and `xgboost.tracker`; the two steps (who has data, then those who have) are those of
-github.com/aws/sagemaker-xgboost-container (`distributed.py`).
+The tracker runs on the first host; the ranks follow the hosts' order. The two steps (who has data, then
+those who have) are those of github.com/aws/sagemaker-xgboost-container (`distributed.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import contextlib
 import json
 import re
 import socket
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,11 +17,10 @@ from typing import Any
 import xgboost  # pyright: ignore[reportMissingImports]
 from contract.errors import AlgorithmError
 
-from . import log
+from . import collective, log
+from .collective.member import Member
 
 PORT = 9099
-LEAST = (2, 1)
-"""The version from which a group notices that a member is gone."""
 WAIT = 300
 """Seconds in which the hosts must find one another."""
 _GONE = re.compile(
@@ -32,46 +29,18 @@ _GONE = re.compile(
 """What stands in XGBoost's errors of a member that is gone."""
 
 
-class TooOld(Exception):
-    """This XGBoost does not train on several instances here; the text says what does."""
-
-
-def check() -> None:
-    """Raises TooOld."""
-    version = tuple(map(int, re.findall(r"\d+", xgboost.__version__)[:2]))
-    if version < LEAST:
-        raise TooOld(
-            f"XGBoost {xgboost.__version__} trains on one instance here: its group of instances waits"
-            " forever for one that is gone. Use InstanceCount 1, or an image of XGBoost"
-            " 2.1 or newer (sagemaker-xgboost:3.0-5)"
-        )
-
-
 @contextlib.contextmanager
 def joined(hosts: Sequence[str], host: str, port: int = PORT) -> Iterator[None]:
-    """Within it, this process and those of the other hosts are one group. Raises TooOld, OSError, and
+    """Within it, this process and those of the other hosts are one group. Raises OSError, and
     AlgorithmError where another host is gone; what is raised within it goes on."""
-    check()
-    from xgboost import collective  # pyright: ignore[reportMissingImports]
-    from xgboost.tracker import RabitTracker  # pyright: ignore[reportMissingImports]
-
     place = address(hosts[0])
-    tracker = None
-    if host == hosts[0]:
-        tracker = RabitTracker(host_ip=place, n_workers=len(hosts), port=port, sortby="task")
-        tracker.start()
-        threading.Thread(target=_waited, args=(tracker,), daemon=True).start()
-    else:
+    if host != hosts[0]:
         _reach(place, port)
     log.info(f"Connected to RabitTracker, current_host={host}")
     raised: Exception | None = None
+    member = Member(hosts.index(host), len(hosts), place, port, WAIT)
     try:
-        with collective.CommunicatorContext(
-            dmlc_tracker_uri=place,
-            dmlc_tracker_port=port,
-            dmlc_task_id=f"{hosts.index(host):05d}",
-            dmlc_timeout=WAIT,
-        ):
+        with collective.joined(member):
             try:
                 yield
             except Exception as error:
@@ -96,29 +65,22 @@ def ended(error: Exception, host: str, hosts: Sequence[str]) -> Exception:
 
 def told(mine: Any, hosts: Sequence[str]) -> list[Any]:
     """What each host of the group says, in the hosts' order."""
-    from xgboost import collective  # pyright: ignore[reportMissingImports]
-
     text = json.dumps(mine)
-    rank = collective.get_rank()
+    rank = collective.rank()
     return [
-        json.loads(str(collective.broadcast(text if rank == number else "", number)))
+        json.loads(collective.broadcast(text if rank == number else "", number))
         for number in range(len(hosts))
     ]
 
 
 def mean(value: float) -> float:
     """The mean of a value over the group."""
-    import numpy
-    from xgboost import collective  # pyright: ignore[reportMissingImports]
-
-    total = collective.allreduce(numpy.array([value]), collective.Op.SUM)
-    return float(total[0]) / collective.get_world_size()
+    return collective.total(value) / collective.size()
 
 
-def _waited(tracker: Any) -> None:
-    # A group that has failed is told by its members.
-    with contextlib.suppress(Exception):
-        tracker.wait_for()
+def keep(booster: Any) -> None:
+    """The round of the booster is done on this host, and the group needs nothing of before."""
+    collective.keep(booster)
 
 
 def address(host: str) -> str:

@@ -31,20 +31,14 @@ def rabit_run(
 
     Of AWS's other arguments, `first_port` and `second_port` are the trackers'; hosts wait for one
     another whatever `max_connect_attempts` and `connect_retry_timeout` say. Ends this process with
-    status 0 where `include_in_training` is false. Raises NotImplementedError for an XGBoost whose
-    groups do not notice that a member is gone, and RuntimeError without any data.
+    status 0 where `include_in_training` is false. Raises RuntimeError without any
+    data.
     """
     if len(hosts) == 1:
         if include_in_training:
             exec_fun(**args, is_master=True)
         return
     cluster, hosts = _cluster(), sorted(hosts)
-    try:
-        cluster.check()
-    except cluster.TooOld as error:
-        raise NotImplementedError(
-            f"sagemaker_xgboost_container.distributed.rabit_run on {len(hosts)} instances: {error}"
-        ) from None
     port = how.get("first_port") or PORT
     with cluster.joined(hosts, current_host, port):
         told = cluster.told([current_host, include_in_training], hosts)
