@@ -41,7 +41,11 @@ tf.saved_model.save(words, os.path.join(root, "many", "words", "00000001"),
 
 HANDLERS = """
 import json, sys
+class Refused(Exception):
+    status_code = 422
 def input_handler(data, context):
+    if context.request_content_type == "application/x-refused":
+        raise Refused("not this one")
     assert context.request_content_type == "application/x-mine", context
     return json.dumps({"instances": [json.loads(data.read().decode("utf-8"))]})
 def output_handler(response, context):
@@ -169,6 +173,8 @@ def test_input_and_output_handlers_stand_around_the_model(
         assert status == 500
         assert "error" in json.loads(json.loads(body)["error"])
         assert "in output_handler" in server.log.read_text()
+        status, _, body = server.post("[1]", "application/x-refused")
+        assert (status, json.loads(body)) == (422, {"error": "not this one"})
 
 
 def test_a_handler_asks_the_model_over_http_and_keras_files_are_served(
