@@ -19,7 +19,7 @@ from sagebrush.environments.environment import Environment
 SERVE = Path(next(iter(sagebrush.toolkit.__path__))) / "serving" / "serve.py"
 PACKAGES = SERVE.parents[3]
 """The folder that `sagebrush` can be imported from."""
-PATIENCE = 300.0
+PATIENCE = 90.0
 
 
 class ModelServer:
