@@ -44,6 +44,9 @@ def ended(pid: int, seconds: float) -> bool:
             return True
         if not shown and time.monotonic() - started > 1:
             shown = True
-            print("stopping jobs (they may save their model) …", file=sys.stderr)
+            print(
+                "stopping the server and what it runs (jobs may save their model) …",
+                file=sys.stderr,
+            )
         time.sleep(0.05)
     return False

@@ -56,10 +56,12 @@ class Stock:
     def ensure(self, name: str, row: Bucket | None) -> Bucket | None:
         """The bucket, with what is ours in it; `row` where nothing of ours belongs there, or where a
         user made a bucket of the name."""
-        known, always = table.find(name), jumpstart.always(name)
-        if known is None or not always or (row is not None and row.account != table.OWNER):
+        known = table.find(name)
+        if known is None or (
+            row is not None and (row.account != table.OWNER or name in self._done)
+        ):
             return row
-        if row is not None and name in self._done:
+        if not (always := jumpstart.always(name)):
             return row
         missing = self._missing(row, always, OURS)
         missing += self._missing(row, jumpstart.references(name), REFERENCE)

@@ -24,17 +24,18 @@ def numpy(module: Any) -> None:
 
 
 def vectorizers(module: Any) -> None:
-    """`get_feature_names` gives the list of `get_feature_names_out` (until scikit-learn 1.2)."""
-    for name in ("CountVectorizer", "TfidfTransformer"):
-        kind = getattr(module, name)
-        if not hasattr(kind, "get_feature_names"):
-            kind.get_feature_names = lambda self: list(self.get_feature_names_out())
+    """`get_feature_names` gives the list of `get_feature_names_out` (until scikit-learn 1.2);
+    TfidfVectorizer inherits it."""
+    kind = module.CountVectorizer
+    if not hasattr(kind, "get_feature_names"):
+        kind.get_feature_names = lambda self: list(self.get_feature_names_out())
 
 
 def manifolds(module: Any) -> None:
     """`TSNE` takes `n_iter` for `max_iter` (until scikit-learn 1.7)."""
     begin = module.TSNE.__init__
-    if "n_iter" in begin.__kwdefaults__:
+    # Of old versions, which a user may have installed, a decorator or the place takes `n_iter`.
+    if "max_iter" not in (begin.__kwdefaults__ or {}) or "n_iter" in begin.__kwdefaults__:
         return
 
     @functools.wraps(begin)
@@ -48,8 +49,9 @@ def manifolds(module: Any) -> None:
 
 def data_sets(module: Any) -> None:
     """`sklearn.datasets.twenty_newsgroups` is found (until scikit-learn 0.24)."""
-    name = f"{module.__name__}.twenty_newsgroups"
-    sys.modules.setdefault(name, sys.modules[f"{module.__name__}._twenty_newsgroups"])
+    found = sys.modules.get(f"{module.__name__}._twenty_newsgroups")
+    if found is not None:  # versions before 0.22 have the old name alone
+        sys.modules.setdefault(f"{module.__name__}.twenty_newsgroups", found)
 
 
 CHANGES: dict[str, Callable[[Any], None]] = {

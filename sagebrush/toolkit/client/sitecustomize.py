@@ -73,18 +73,21 @@ class _Finder:
 
 
 class _OldMessages:
-    """Messages that protoc before 3.19 made are loaded by protobuf's own Python: its compiled part
-    refuses them, and AWS's notebook on translation brings such a record_pb2.py. Decided once, at the
-    first such module, unless protobuf is loaded already."""
+    """Messages that protoc before 3.19 made are loaded by protobuf's own Python where its compiled part
+    refuses them (from 4.21 on): AWS's notebook on translation brings such a record_pb2.py. Decided
+    once, at the first such module, unless protobuf is loaded already."""
 
     def find_spec(
         self, fullname: str, path: Any = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         if not fullname.endswith("_pb2"):
             return None
-        sys.meta_path.remove(self)
+        if self in sys.meta_path:  # another thread's import may have been here first
+            sys.meta_path.remove(self)
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
-        if spec is not None and "google.protobuf" not in sys.modules and _is_old(spec.origin):
+        if spec is None or "google.protobuf" in sys.modules:
+            return spec
+        if _is_old(spec.origin) and _refuses_old():
             os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")
         return spec
 
@@ -94,6 +97,15 @@ def _is_old(source: str | None) -> bool:
         with open(source or "", "rb") as file:
             return b"_descriptor.FieldDescriptor(" in file.read()
     except OSError:
+        return False
+
+
+def _refuses_old() -> bool:
+    """Whether protobuf is one whose compiled part (`google._upb`) refuses old messages; older ones load
+    them, and their own Python would be slower for nothing."""
+    try:
+        return importlib.util.find_spec("google._upb") is not None
+    except ImportError:
         return False
 
 

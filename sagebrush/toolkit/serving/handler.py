@@ -409,7 +409,7 @@ def _takes(function: Callable[..., Any], count: int) -> bool:
 
 
 def status_of(error: Exception) -> int:
-    """500, or the 4xx that the user's exception carries as `status_code`, as AWS's toolkit reads it."""
+    """500, or the 4xx or 5xx that the user's exception carries as `status_code`, as AWS's toolkit reads it."""
     code = getattr(error, "status_code", 500)
     return code if isinstance(code, int) and 400 <= code <= 599 else 500
 

@@ -12,6 +12,7 @@ from sagebrush.toolkit import job
 
 CLIENT = Path(job.__file__).parent / "client"
 PACKAGE = {
+    "google/_upb/__init__.py": "",
     "google/protobuf/__init__.py": "",
     "old_pb2.py": "from google import protobuf\nif 0:\n    X = _descriptor.FieldDescriptor()",
     "young_pb2.py": "from google import protobuf",
@@ -46,3 +47,13 @@ def test_old_modules_choose_protobufs_python_part(folder: Path, script: str, cho
         env={"PYTHONPATH": f"{CLIENT}:{folder}"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (ran.stdout, ran.stderr) == (f"{chosen}\n", "")
+
+
+def test_a_protobuf_that_loads_old_modules_chooses_itself(folder: Path) -> None:
+    (folder / "google/_upb/__init__.py").unlink()
+    (folder / "google/_upb").rmdir()
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import old_pb2; {ASK}"],
+        env={"PYTHONPATH": f"{CLIENT}:{folder}"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ran.stdout, ran.stderr) == ("None\n", "")

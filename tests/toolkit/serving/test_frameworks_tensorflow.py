@@ -6,11 +6,14 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from sagebrush.environments.environment import Environment
+from sagebrush.toolkit.serving.frameworks import savedmodel
+from sagebrush.toolkit.serving.frameworks import tensorflow as frameworks_tensorflow
 from sagebrush.toolkit.serving.frameworks.tensorflow import instances, instances_of_csv, target
 from tests.built_environments import tensorflow  # noqa: F401
 from tests.toolkit.serving.model_server import ModelServer, run, script, serving
@@ -236,6 +239,24 @@ def test_json_becomes_instances_as_awss_container_makes_them(text: str, made: An
 )
 def test_csv_becomes_instances_as_awss_container_makes_them(text: str, made: Any) -> None:
     assert json.loads(instances_of_csv(text)) == {"instances": made}
+
+
+def test_an_exception_of_a_handler_may_carry_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refused(Exception):
+        status_code = 422
+
+    def refuse(data: Any, context: Any) -> Any:
+        raise (Refused if context.request_content_type == "text/csv" else ValueError)(
+            "not this one"
+        )
+
+    monkeypatch.setattr(savedmodel, "listen", lambda models: 1)
+    models: Any = SimpleNamespace(default="d")
+    scripted = frameworks_tensorflow._Scripted(models, refuse, None, None)
+    for kind, status in (("text/csv", 422), ("text/plain", 500)):
+        answer = scripted.answer(b"[1]", {"content-type": kind})
+        assert answer.status == status
+        assert answer.body == b'{"error": "not this one"}'
 
 
 def test_custom_attributes_are_read() -> None:

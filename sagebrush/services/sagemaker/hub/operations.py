@@ -42,8 +42,8 @@ def describe_hub_content(ctx: Ctx, request: Doc) -> Doc:
 
 
 def list_hub_contents(ctx: Ctx, request: Doc) -> Doc:
-    """All models of the public hub that are here, by name. Raises ResourceNotFound, and ValidationException for
-    a NextToken that is none."""
+    """All models of the public hub that are here, by name. Raises ResourceNotFound, and
+    ValidationException for a NextToken that is none."""
     _check_hub(request)
     part = request.get("NameContains", "").lower()
     listed = objects.models() if request["HubContentType"] == MODEL else []
@@ -52,16 +52,11 @@ def list_hub_contents(ctx: Ctx, request: Doc) -> Doc:
         key=lambda model: model.id,
         reverse=request.get("SortOrder") == "Descending",
     )
-    token = request.get("NextToken", "0")
-    if not (token.isascii() and token.isdigit()):
-        raise AwsError("ValidationException", f"Invalid NextToken: {token[:100]}")
-    first = int(token)
-    shown = found[first : first + request.get("MaxResults", 100)]
-    after = first + len(shown)
-    answer: Doc = {
-        "HubContentSummaries": [_summary(ctx, each, each.versions[-1]) for each in shown]
-    }
-    return {**answer, **({"NextToken": str(after)} if after < len(found) else {})}
+    if not _made_within(request):
+        found = []
+    shown, token = kinds.paginate(found, request.get("NextToken"), request.get("MaxResults", 100))
+    summaries = [_summary(ctx, each, each.versions[-1]) for each in shown]
+    return {"HubContentSummaries": summaries, **({"NextToken": token} if token else {})}
 
 
 def _check_hub(request: Doc) -> None:
@@ -72,6 +67,13 @@ def _check_hub(request: Doc) -> None:
             "ResourceNotFound",
             f"Hub {hub} does not exist: Sagebrush has no private hubs, only {HUB}",
         )
+
+
+def _made_within(request: Doc) -> bool:
+    """Whether the models, all made at one time, are of the times asked for."""
+    made, ever = kinds.moment(MADE), kinds.moment(0)
+    before = request.get("CreationTimeBefore")
+    return request.get("CreationTimeAfter", ever) < made and (before is None or made < before)
 
 
 def _version(model: Model, asked: str | None) -> Version:

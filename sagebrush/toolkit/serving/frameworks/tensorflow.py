@@ -113,7 +113,7 @@ class _Scripted:
         self._port = savedmodel.listen(models)
 
     def answer(self, body: bytes, headers: Mapping[str, str]) -> handler.Answer:
-        """The handlers' answer to the request; their failures are answers of 500, or of the 4xx that
+        """The handlers' answer to the request; their failures are answers of 500, or of the status that
         the exception carries as `status_code` (AWS's container knows only 500)."""
         asked = target(headers, self._models.default)
         version = f"/versions/{asked.version}" if asked.version else ""

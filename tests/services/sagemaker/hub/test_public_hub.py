@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from typing import Any
@@ -60,7 +61,16 @@ def test_models_are_listed_by_pages(sm: Any) -> None:
         token = {"NextToken": page["NextToken"]}
     assert BERT in found
     assert found == sorted(set(found))
-    with pytest.raises(ClientError, match="Invalid NextToken"):
-        sm.list_hub_contents(**asked, NextToken="x")
+    for wrong in ("x", "9" * 5000):
+        with pytest.raises(ClientError, match="Invalid pagination token") as caught:
+            sm.list_hub_contents(**asked, NextToken=wrong)
+        assert caught.value.response["Error"]["Code"] == "ValidationException"
+    for times, some in (
+        (("After", 2000), True),
+        (("After", 2030), False),
+        (("Before", 2000), False),
+    ):
+        given = {f"CreationTime{times[0]}": dt.datetime(times[1], 1, 1, tzinfo=dt.UTC)}
+        assert bool(sm.list_hub_contents(**asked, **given)["HubContentSummaries"]) is some
     notebooks = sm.list_hub_contents(HubName=HUB, HubContentType="Notebook")
     assert notebooks["HubContentSummaries"] == []
