@@ -78,6 +78,7 @@ def test_training_and_answers(tmp_path: Path, pytorch: Environment) -> None:
     failure = (tmp_path / "huge" / "output" / "failure").read_text()
     assert failure.startswith("ClientError: Out of memory: ")
     assert "112 GiB, and the instance has 16 GiB" in failure
+    assert failure.rstrip().endswith("or token_embedding_dim=143 or less")
 
 
 @pytest.mark.full

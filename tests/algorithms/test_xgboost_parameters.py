@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,12 @@ def test_metrics_and_tunable_parameters_are_those_that_the_algorithm_has() -> No
     assert len(named) == len(set(named)) <= 40  # the limit of MetricDefinitions
     assert {name.partition(":")[2] for name in named} <= set(parameters.METRICS)
     assert set(json.loads((FOLDER / "tunable.json").read_text())) <= set(parameters.TABLE)
+    page = (Path(__file__).parents[2] / "docs" / "xgboost.md").read_text()
+    exceptions = page.partition("(its job evaluates the objective), but for ")[2].partition(
+        ", which"
+    )[0]
+    read = {name.removeprefix("validation:") for name in named if name.startswith("validation:")}
+    assert set(re.findall(r"`([\w-]+)`", exceptions)) == set(parameters.METRICS) - read
 
 
 @pytest.mark.parametrize("text", ['[["a"]]', "(" * 9000, "[" * 99999, "1" * 5000])

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sagebrush.environments.environment import Environment
-from tests.algorithms.xgboost_data import csv, libsvm, rows, run_all, stage
+from tests.algorithms.xgboost_data import (
+    csv,
+    libsvm,
+    parquet,
+    piped,
+    recordio,
+    rows,
+    run_all,
+    stage,
+)
 
 TRAIN, TEST = rows(300), rows(100, 1)
 BINARY = {"objective": "binary:logistic", "num_round": "4", "max_depth": "3"}
@@ -93,6 +103,22 @@ BAD: Mapping[str, tuple[Files, Mapping[str, str], str]] = {
 }  # fmt: skip
 
 
+def other_forms(base: Path, environment: Environment) -> list[Path]:
+    """Jobs that read the rows of `whole` in other forms."""
+    given = {**BINARY, "num_round": "5"}
+    binary = "application/x-recordio-protobuf"
+    found = [
+        stage(base / "records", {"train": (binary, {"a": recordio(TRAIN)})}, given),
+        stage(base / "table", {"train": ("application/x-parquet", {"a": b""})}, given),
+        stage(base / "stream", {"train": (binary, {})}, given),
+        stage(base / "lines", {"train": (CSV, {})}, given),
+    ]
+    parquet(environment.python, TRAIN, base / "table" / "input" / "data" / "train" / "a")
+    piped(base / "stream", recordio(TRAIN))
+    piped(base / "lines", csv(TRAIN))
+    return found
+
+
 @pytest.fixture(scope="module")
 def ran(xgboost: Environment, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Name -> (root, exit status, log, rounds), of all jobs of this module."""
@@ -106,7 +132,7 @@ def ran(xgboost: Environment, tmp_path_factory: pytest.TempPathFactory) -> dict[
     (again / "checkpoints").symlink_to(resumed / "checkpoints")
     whole = stage(base / "whole", PLAIN, {**BINARY, "num_round": "5"})
     (whole / "checkpoints").mkdir()
-    roots += [resumed, again, whole]
+    roots += [resumed, again, whole, *other_forms(base, xgboost)]
     done = run_all(xgboost.python, roots)
     return {root.name: (root, *each) for root, each in zip(roots, done, strict=True)}
 
@@ -132,6 +158,13 @@ def test_each_form_of_data_trains(ran: dict[str, Any], name: str) -> None:
     _, status, log, rounds = ran[name]
     assert status == 0, log
     assert rounds == int(GOOD[name][1]["num_round"])
+
+
+@pytest.mark.parametrize("name", ["records", "table", "stream", "lines"])
+def test_other_forms_of_the_same_rows_give_the_same_trees(ran: dict[str, Any], name: str) -> None:
+    root, status, log, _ = ran[name]
+    assert status == 0, log
+    assert (root / "trees").read_text() == (ran["whole"][0] / "trees").read_text()
 
 
 def test_early_stopping_keeps_the_best_rounds(ran: dict[str, Any]) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from contract import record_protobuf
+from contract import recordio as records
+from contract.record_protobuf import Record, Tensor
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(__file__).with_name("run_xgboost.py")
@@ -38,6 +45,42 @@ def libsvm(table: Sequence[Row], queries: int = 0) -> bytes:
         cells = " ".join(f"{place}:{cell:g}" for place, cell in enumerate(features))
         lines.append(f"{label:g}{query} {cells}\n")
     return "".join(lines).encode()
+
+
+def recordio(table: Sequence[Row]) -> bytes:
+    """The rows as recordIO-protobuf, every second one sparse."""
+    out = io.BytesIO()
+    for number, (label, *features) in enumerate(table):
+        values = np.array(features, np.float32)
+        tensor = Tensor(values)
+        if number % 2:
+            keys = np.flatnonzero(values).astype(np.uint64)
+            tensor = Tensor(values[values != 0], keys, (len(values),))
+        wanted = Record({"values": tensor}, {"values": Tensor(np.array([label], np.float32))})
+        records.write(out, record_protobuf.encode(wanted))
+    return out.getvalue()
+
+
+def parquet(python: Path, table: Sequence[Row], file: Path) -> None:
+    """The rows are the Parquet file, as pandas of that environment writes it."""
+    script = (
+        "import json, sys, pandas; pandas.DataFrame(json.load(sys.stdin)).to_parquet(sys.argv[1])"
+    )
+    named = [{f"c{n}": cell for n, cell in enumerate(row)} for row in table]
+    command = [str(python), "-c", script, str(file)]
+    subprocess.run(command, input=json.dumps(named), text=True, timeout=100, check=True)
+
+
+def piped(root: Path, content: bytes) -> None:
+    """The staged job reads its channel `train` in Pipe mode: the content, once."""
+    config = root / "input" / "config" / "inputdataconfig.json"
+    channels = json.loads(config.read_text())
+    channels["train"]["TrainingInputMode"] = "Pipe"
+    config.write_text(json.dumps(channels))
+    fifo = root / "input" / "data" / "train_0"
+    os.mkfifo(fifo)
+    # A daemon: where the job fails before it opens the channel, nobody reads.
+    threading.Thread(target=fifo.write_bytes, args=(content,), daemon=True).start()
 
 
 def stage(

@@ -306,3 +306,32 @@ def test_no_tag_that_an_sdk_makes_is_refused(name: str, folder: str) -> None:
         except UnknownImage:
             pass
     assert not refused
+
+
+@pytest.mark.costs("asks an SDK's environment")
+@pytest.mark.parametrize(("name", "folder"), sorted(CONFIGURATIONS.items()))
+def test_algorithms_are_known_by_the_images_of_every_region(name: str, folder: str) -> None:
+    script = (
+        "import importlib.util, json, pathlib\n"
+        "root, = importlib.util.find_spec('sagemaker').submodule_search_locations\n"
+        "for algorithm in 'blazingtext lda ntm object2vec seq2seq xgboost'.split():\n"
+        f"    text = pathlib.Path(root, '{folder}', algorithm + '.json').read_text()\n"
+        "    found = json.loads(text)\n"
+        "    for scope in [found] if 'versions' in found else found.values():\n"
+        "        for version, each in scope.get('versions', {}).items():\n"
+        "            tag = each.get('tag_prefix', version)\n"
+        "            for region, account in each['registries'].items():\n"
+        "                end = 'amazonaws.com.cn' if region[:3] == 'cn-' else 'amazonaws.com'\n"
+        "                image = f'{account}.dkr.ecr.{region}.{end}/{each[\"repository\"]}:{tag}'\n"
+        "                print(algorithm, region, image)\n"
+    )
+    done = subprocess.run(
+        [str(sdk(name)), "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    asked = [line.split() for line in done.stdout.splitlines()]
+    assert len({region for _, region, _ in asked}) > 30
+    for algorithm, _, uri in asked:
+        image = resolve(uri)
+        expected = "sagemaker_xgboost" if algorithm == "xgboost" else algorithm
+        assert (image.algorithm or image.trains) == expected, uri

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
 
 
-@pytest.mark.parametrize("algorithm", ["lda", "ntm", "object2vec"])
+@pytest.mark.parametrize("algorithm", ["lda", "ntm", "ntm_sparse", "object2vec"])
 def test_sdk_v2_first_party(variables: dict[str, str], tmp_path: Path, algorithm: str) -> None:
     said = run(variables, needs.sdk("sdk2"), HERE / "v2_first_party.py", tmp_path, algorithm)
     assert "all well" in said

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import sys
+from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -75,8 +77,31 @@ def _check(job: Job, wanted: Parameters) -> None:
         raise ClientError(
             f"Out of memory: the weights and what {wanted.optimizer} keeps of them take at least"
             f" {needs / 2**30:.3g} GiB, and the instance has {has / 2**30:.3g} GiB. Use an instance type"
-            " with more, or lower the vocabulary size, the token embedding dimension or enc_dim"
+            f" with more, or {_cure(wanted, has)}"
         )
+
+
+def _cure(wanted: Parameters, has: int) -> str:
+    """What would fit into `has` bytes, in words."""
+
+    def narrower(size: int) -> Parameters:
+        first, second = (
+            replace(each, token_embedding_dim=min(size, each.token_embedding_dim))
+            for each in wanted.encoders
+        )
+        return replace(wanted, encoders=(first, second))
+
+    sizes = {
+        "token_embedding_dim": (max(e.token_embedding_dim for e in wanted.encoders), 2, narrower),
+        "enc_dim": (wanted.enc_dim, 4, lambda size: replace(wanted, enc_dim=size)),
+    }
+    if any(each.pretrained_embedding_file for each in wanted.encoders):
+        del sizes["token_embedding_dim"]  # it is the file's
+    for name, (now, least, sized) in sizes.items():
+        smaller = range(least, now)
+        if fits := bisect_right(smaller, has, key=lambda size: needed(sized(size))):
+            return f"{name}={smaller[fits - 1]} or less"
+    return "lower the vocabulary size"
 
 
 def needed(wanted: Parameters) -> int:

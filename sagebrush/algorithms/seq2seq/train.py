@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from contract import channels, log
 from contract.errors import ClientError
@@ -16,6 +20,11 @@ from .data import Limits, Pairs
 CHANNELS = ("train", "validation", "vocab")
 WEIGHTS_AT_ONCE = 5
 """How often a network's parameters are in memory: they, their gradients, two moments, the best."""
+MANY_LAYERS = 100
+"""Layers up to which it is worth while to look for a number of units that fits."""
+OTHER_CURES = (
+    "lower the number of layers, num_embed_source, num_embed_target or the vocabularies' sizes"
+)
 TOGETHER = 64
 """Sequences that are translated at once."""
 SCORES_AT_ONCE = 3
@@ -48,20 +57,22 @@ def train(job: Job) -> None:
     from .network import Network
     from .trainer import Trainer
 
+    def weights(settings: Mapping[str, Any]) -> int:
+        with torch.device("meta"):
+            network = Network(dict(settings), len(source), len(target))
+            return sum(each.numel() for each in network.parameters())
+
     cpus, memory = job.resources()
-    _fits(4 * parameters.least_weights(wanted) * WEIGHTS_AT_ONCE, memory)
+    check_weights(wanted, memory, weights)
     torch.set_num_threads(cpus)
     torch.set_flush_denormal(True)  # the tails of softmax cost ten times the time of the rest
     torch.set_float32_matmul_precision("medium")  # by bfloat16 where the processor has it
     torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    with torch.device("meta"):
-        size = sum(each.numel() for each in Network(wanted, len(source), len(target)).parameters())
-    _fits(4 * size * WEIGHTS_AT_ONCE, memory)
     _beam_fits(wanted["beam_size"], len(target), memory)
     _batch_fits(wanted["batch_size"], data.largest(pairs, wanted), len(target), memory)
     network = Network(wanted, len(source), len(target)).to(device)
-    log.info(f"Parameters: {size}, device: {device}")
+    log.info(f"Parameters: {weights(wanted)}, device: {device}")
     model = Translator(network, wanted, source, target, Lengths(*_ratios(pairs)))
     Trainer(model, pairs, held_out, job.host, job.stopping.is_set).run()
     network.eval()
@@ -69,14 +80,49 @@ def train(job: Job) -> None:
     log.info("Training finished, the best model is stored")
 
 
-def _fits(needed: int, memory: int) -> None:
-    """Raises ClientError where the network cannot be held."""
-    if memory and needed > memory:
+def bytes_of(weights: int) -> int:
+    """Bytes that so many weights take in training."""
+    return 4 * WEIGHTS_AT_ONCE * weights
+
+
+def check_weights(
+    wanted: Mapping[str, Any], memory: int, weights: Callable[[Mapping[str, Any]], int]
+) -> None:
+    """Raises ClientError where the network cannot be held in `memory` bytes, with the most hidden units
+    that can. `weights` tells how many weights a network of such hyperparameters has."""
+    # Of an absurd network not even the shapes can be made.
+    needs = bytes_of(parameters.least_weights(wanted))
+    if needs <= memory:
+        needs = bytes_of(weights(wanted))
+    if needs > memory:
         raise ClientError(
-            f"The network needs about {needed >> 20} MiB for its weights in training, and this"
-            f" instance has {memory >> 20} MiB: lower rnn_num_hidden, num_embed_source,"
-            " num_embed_target or the vocabularies' sizes"
+            f"Out of memory: the network's weights need at least {needs >> 20} MiB in training, and this"
+            f" instance has {memory >> 20} MiB: use an instance type with more, or"
+            f" {_cure(wanted, memory, weights)}"
         )
+
+
+def _cure(
+    wanted: Mapping[str, Any], memory: int, weights: Callable[[Mapping[str, Any]], int]
+) -> str:
+    """What would fit into `memory` bytes, in words."""
+    names = [f"{kind}_num_hidden" for kind in ("rnn", "cnn") if kind in _kinds(wanted)]
+    # A layer has more weights than its units' square: beyond, nothing needs to be tried.
+    most = min(max(wanted[name] for name in names), math.isqrt(memory) + 1)
+    fewer = range(2, most, 2)
+
+    def needed(units: int) -> int:
+        bounded = [*names, "rnn_attention_num_hidden"]
+        return bytes_of(weights({**wanted, **{n: min(units, wanted[n]) for n in bounded}}))
+
+    layers = wanted["num_layers_encoder"] + wanted["num_layers_decoder"]
+    fits = bisect_right(fewer, memory, key=needed) if layers <= MANY_LAYERS else 0
+    return f"{' and '.join(names)}={fewer[fits - 1]} or less" if fits else OTHER_CURES
+
+
+def _kinds(wanted: Mapping[str, Any]) -> set[str]:
+    """`rnn`, `cnn` or both: what its encoder and decoder are made of."""
+    return {wanted["encoder_type"], wanted["decoder_type"]}
 
 
 def _beam_fits(beam: int, words: int, memory: int) -> None:

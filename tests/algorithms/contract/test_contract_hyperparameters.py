@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from contract.errors import ClientError
 from contract.hyperparameters import Boolean, Choice, Integer, Kind, Number, Text, read
+from lda import parameters as lda
+from ntm import parameters as ntm
 
 TABLE: dict[str, Kind] = {
     "num_topics": Integer(least=2, most=1000, required=True),
@@ -100,3 +105,20 @@ def test_a_missing_one_is_told() -> None:
         "No value(s) were specified for 'num_topics' which are required hyperparameter(s) (caused by"
         " ValidationError)\n\nCaused by: 'num_topics' is a required property"
     )
+
+
+@pytest.mark.parametrize(("page", "table"), [("lda", lda.TABLE), ("ntm", ntm.TABLE)])
+def test_an_algorithms_page_has_every_hyperparameter_with_its_default(
+    page: str, table: Mapping[str, Kind]
+) -> None:
+    text = (Path(__file__).parents[3] / "docs" / f"{page}.md").read_text()
+    section = text.partition("\n## Hyperparameters\n")[2].partition("\n## ")[0]
+    told = dict(re.findall(r"^\| `(\w+)` \| (\S+) \|", section, re.MULTILINE))
+    assert set(told) == set(table)
+    for name, kind in table.items():
+        if kind.required:
+            assert told[name] == "(required)"
+        elif isinstance(kind, (Integer, Number)) and not isinstance(kind.default, str):
+            assert float(told[name]) == kind.default, name
+        else:
+            assert told[name].casefold() == str(kind.default).casefold(), name

@@ -6,6 +6,7 @@ import json
 import random
 import runpy
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from contract.channels import Channel
 from contract.errors import ClientError
-from seq2seq import bleu, data, parameters, questions, schedules, vocabularies
+from seq2seq import bleu, data, parameters, questions, schedules, train, vocabularies
 from seq2seq.data import Limits, Pairs
 
 import sagebrush.examples
@@ -54,6 +55,34 @@ def test_an_absurd_network_is_refused_before_it_is_built() -> None:
     small = parameters.least_weights(parameters.settings({}))
     for name in ("rnn_num_hidden", "num_layers_encoder", "num_embed_source"):
         assert parameters.least_weights(parameters.settings({name: "1000000000"})) > 100 * small
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"rnn_num_hidden": "10000"}, "or rnn_num_hidden=1022 or less"),
+        ({"rnn_num_hidden": "1000000000"}, "or rnn_num_hidden=1022 or less"),
+        (
+            {"cnn_num_hidden": "10000", "decoder_type": "cnn"},
+            "rnn_num_hidden and cnn_num_hidden=1022",
+        ),
+        ({"num_layers_encoder": "1000000000"}, "or lower the number of layers"),
+        ({"num_embed_source": "1000000000"}, "or lower the number of layers"),
+    ],
+)
+def test_a_network_beyond_the_memory_is_told_what_fits(given: dict[str, str], said: str) -> None:
+    wanted = parameters.settings(given)
+
+    def weights(settings: Mapping[str, Any]) -> int:
+        units = max(settings["rnn_num_hidden"], settings["cnn_num_hidden"])
+        return units**2 + settings["num_embed_source"]
+
+    memory = train.bytes_of(1023**2 + wanted["num_embed_target"])
+    with pytest.raises(ClientError, match=r"^Out of memory: ") as error:
+        train.check_weights(wanted, memory, weights)
+    assert said in str(error.value)
+    fits = parameters.settings({"rnn_num_hidden": "1000"})
+    train.check_weights(fits, train.bytes_of(10**8), weights)
 
 
 def test_buckets_and_batches_end_with_the_data() -> None:
