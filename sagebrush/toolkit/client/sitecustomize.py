@@ -12,7 +12,7 @@ In a sandbox it also lets `pip install` work as in AWS's containers, where a job
 environment: here the environment is read-only and shared, so pip runs in a virtual
 environment of the job's own, which every Python of the job searches before the environment. SDK v3's
 MPI driver gets the toolkit's agents in place of sshd (`mpi_v3.py`). A remote function's job finds the
-SDK beneath its environment, a training script AWS's toolkits (`containers`), a notebook's kernel what reads MXNet's files (`kernels`), and names that packages dropped (`old_names.py`). Protocol buffers' modules of old compilers load. NLTK and spaCy say how their data comes (`language_data.py`).
+SDK beneath its environment, a training script AWS's toolkits (`containers`), a notebook's kernel what reads MXNet's files (`kernels`), and names that packages dropped (`old_names.py`). Protocol buffers' modules of old compilers load (`old_messages.py`); a notebook instance's programs know Studio's kernels. NLTK and spaCy say how their data comes (`language_data.py`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _CLI = "awscli.customizations.overridesslcommonname"
 class _Loader:
     """Runs a module's own loader, then changes the module."""
 
-    def __init__(self, inner: Any, change: Callable[[Any], None]) -> None:
+    def __init__(self, inner: Any, change: Callable[..., None]) -> None:
         self._inner = inner
         self._change = change
 
@@ -73,40 +73,27 @@ class _Finder:
 
 
 class _OldMessages:
-    """Messages that protoc before 3.19 made are loaded by protobuf's own Python where its compiled part
-    refuses them (from 4.21 on): AWS's notebook on translation brings such a record_pb2.py. Decided
-    once, at the first such module, unless protobuf is loaded already."""
+    """Finds protocol buffers' modules that protoc before 3.19 made, and has them loaded."""
 
     def find_spec(
         self, fullname: str, path: Any = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if not fullname.endswith("_pb2"):
+        if not fullname.endswith("_pb2") or fullname.startswith("google.protobuf."):
             return None
-        if self in sys.meta_path:  # another thread's import may have been here first
-            sys.meta_path.remove(self)
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
-        if spec is None or "google.protobuf" in sys.modules:
-            return spec
-        if _is_old(spec.origin) and _refuses_old():
-            os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")
+        if spec is None or spec.loader is None or not (spec.origin or "").endswith(".py"):
+            return None
+        old = _toolkit("client/old_messages.py")
+        if old.is_old(spec.origin):
+            setattr(spec, "loader", _OldLoader(spec.loader, old.load))  # noqa: B010
         return spec
 
 
-def _is_old(source: str | None) -> bool:
-    try:
-        with open(source or "", "rb") as file:
-            return b"_descriptor.FieldDescriptor(" in file.read()
-    except OSError:
-        return False
+class _OldLoader(_Loader):
+    """Has a module loaded by `change`, which is given its own loader."""
 
-
-def _refuses_old() -> bool:
-    """Whether protobuf is one whose compiled part (`google._upb`) refuses old messages; older ones load
-    them, and their own Python would be slower for nothing."""
-    try:
-        return importlib.util.find_spec("google._upb") is not None
-    except ImportError:
-        return False
+    def exec_module(self, module: Any) -> None:
+        self._change(module, self._inner)
 
 
 def _point() -> None:
@@ -229,6 +216,12 @@ def _name_for_kernels() -> None:
     _change_late("client/old_names.py", ("numpy", texts, "sklearn.manifold", "sklearn.datasets"))
 
 
+def _name_studios_kernels() -> None:
+    """What starts kernels in a notebook instance finds them under Studio's names (nbconvert)."""
+    if "SAGEBRUSH_VOLUME" in os.environ:
+        _change_late("notebook/studio_kernels.py", ("jupyter_client.kernelspec",))
+
+
 def _installs(arguments: list[str]) -> bool:
     """Whether this is `pip install` or `pip uninstall`, by -m or by its script."""
     at = 0
@@ -268,6 +261,7 @@ _put_over()
 _put_beneath()
 _name_the_containers()
 _name_for_kernels()
+_name_studios_kernels()
 _advise()
 sys.meta_path.insert(0, _OldMessages())
 _agents_for_ssh()

@@ -55,7 +55,7 @@ SYSTEM = {"profile": "/etc/profile.d", "log": "/var/log"}
 """Paths in scripts written for AWS; without a sandbox these are other directories of the host."""
 
 CONFIG = """import json, sys
-sys.path.append({toolkit!r})  # for notebook_activity, notebook_kernels; last, so that it hides nothing
+sys.path.append({toolkit!r})  # for notebook_activity and its like; last, so that it hides nothing
 c = get_config()
 for name, values in json.loads({settings!r}).items():
     getattr(c, name).update(values)

@@ -3,7 +3,7 @@
 furnish.py links kernelspecs of those names (`conda_pytorch_p310`), so that nbconvert and its like find
 them. JupyterLab offers every kernelspec that the server lists, and asks its user about a name that is
 not listed: the links are not listed, and a notebook is shown with the kernel's name here, while its
-file keeps the name that it came with. Studio's names (`python3__SAGEMAKER_INTERNAL__<image>`) too.
+file keeps the name that it came with. Studio's names (studio_kernels.py) too.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ import importlib
 import os
 from typing import Any
 
-STUDIO = "__SAGEMAKER_INTERNAL__"
-"""In the names of Studio's kernels; an image's ARN follows."""
-
+_studio: Any = importlib.import_module("studio_kernels")
 _specs: Any = importlib.import_module("jupyter_client.kernelspec")
 _files: Any = importlib.import_module("jupyter_server.services.contents.largefilemanager")
 
@@ -33,11 +31,9 @@ class KernelSpecs(_specs.KernelSpecManager):
 
     def own(self, name: str) -> str | None:
         """The kernel's name here, of one of AWS's that is another; None where there is none."""
-        family, studio, image = name.partition(STUDIO)
-        if studio and family.startswith("python"):
-            known = (each for each in ("pytorch", "tensorflow") if each in image.lower())
-            return next((each for each in known if self._find_spec_directory(each)), "python3")
-        folder = "" if studio else self._find_spec_directory(name.lower())
+        if found := _studio.own(name, self._find_spec_directory):
+            return found
+        folder = self._find_spec_directory(name.lower())
         return (
             os.path.basename(os.path.realpath(folder))
             if folder and os.path.islink(folder)
