@@ -41,7 +41,7 @@ in each epoch."""
 def train(this: Job) -> None:
     """/opt/ml/model holds the trained classifier or, after SIGTERM, what there was of it by then."""
     wanted = parameters.read(this.hyperparameters)
-    given = ("validation", "code")
+    given = ("validation", "code", "sm_drivers")  # SDK 3 brings the script in the last two
     channels.check(this.channels, required=("training", "model"), optional=given)
     examples = data.read(this.channel("training"))
     held_out = data.read(this.channel("validation")) if "validation" in this.channels else None
