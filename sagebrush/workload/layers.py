@@ -116,8 +116,14 @@ def asked(root: Path) -> bool:
 
 def ask_training(ctx: Ctx, doc: Doc, root: Path) -> None:
     """It is written down what the staged training job in `root` needs installed. Repeatable."""
-    text = None if _apart(ctx.world, doc) else requirements.of_training(ctx, doc, root / "ml")
-    _write(ctx.world, root, text, doc.get("Environment", {}))
+    apart, environ = _apart(ctx.world, doc), doc.get("Environment", {})
+    text = None if apart else requirements.of_training(ctx, doc, root / "ml")
+    base = None if apart else requirements.of_base_model(root / "ml")
+    if base is None or not (text is None or requirements.wanted(text, environ)):
+        _write(ctx.world, root, text, environ)
+    else:
+        package, helps = base
+        _write(ctx.world, root, f"{text or ''}\n{package}\n", environ, helps)
 
 
 def ask_serving(
@@ -144,9 +150,12 @@ def _apart(world: World, doc: Doc) -> bool:
     return bool(doc.get("EnableNetworkIsolation")) or world.backend.isolation != "sandbox"
 
 
-def _write(world: World, root: Path, text: str | None, environ: Mapping[str, str]) -> None:
+def _write(
+    world: World, root: Path, text: str | None, environ: Mapping[str, str], helps: str = ""
+) -> None:
+    """`helps` is told, too, where the layer cannot be built."""
     layered = text is not None and requirements.wanted(text, environ)
-    found = {"since": world.clock(), "text": text or "", "layer": layered}
+    found = {"since": world.clock(), "text": text or "", "layer": layered, "helps": helps}
     part = root / f"{ASKED}.part"
     part.write_text(json.dumps(found))
     part.replace(root / ASKED)
@@ -198,7 +207,8 @@ def over(world: World, environment: Environment, root: Path, spec: Spec) -> Spec
     try:
         layer = ready(world, environment, found["text"], found["since"])
     except LayerFailed as error:
-        argv = (python, f"{toolkit}/packages/layer.py", "--failed", str(error))
+        reason = " ".join((str(error), found.get("helps", ""))).strip()
+        argv = (python, f"{toolkit}/packages/layer.py", "--failed", reason)
         return replace(spec, argv=argv, banner=_joined(spec.banner, error.log))
     if layer is None:
         raise NotYet(f"requirements.txt is installed over {environment.name}")

@@ -8,6 +8,7 @@ SDKs' FrameworkProcessor the one in its archive that its script installs.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,13 @@ DRIVERS = ("input", "data", "sm_drivers", "sourcecode.json")
 """Where SDK v3 says what its source code is."""
 CODE = ("input", "data", "code")
 """The channel with SDK v3's source code."""
+
+MODEL = ("input", "data", "model")
+"""The channel with the model that a job begins with."""
+REFERENCE = "reference.json"
+"""In the archive that stands for a model of JumpStart's which nobody put there: where it is to be had."""
+REFERRING = 64 << 10
+"""Bytes of such an archive; a larger one is a model."""
 
 PACKED = "sourcedir.tar.gz"
 """The archive of code that FrameworkProcessor's script unpacks."""
@@ -99,6 +107,40 @@ def of_training(ctx: Ctx, doc: Doc, ml: Path) -> str | None:
         if submit.startswith("s3://"):
             return _in_archive(ctx, submit)
         return _text(fd, (*_inside(submit), FILE)) if _inside(submit) else None
+
+
+def of_base_model(ml: Path) -> tuple[str, str] | None:
+    """(The package that holds the base model, what helps where no index has it) of a training job whose
+    staged `ml` has a reference to one in the channel `model`; None otherwise.
+
+    It is installed as requirements are: pip in a job sees no index of this host's.
+    """
+    with dirfd.opened(ml) as fd:
+        try:
+            with dirfd.directory(fd, MODEL) as folder:
+                names = sorted(os.listdir(folder))
+        except OSError:
+            return None
+        for name in names:
+            packed = dirfd.read_small(fd, (*MODEL, name), REFERRING + 1)
+            told = _reference(packed) if packed and len(packed) <= REFERRING else {}
+            package = told.get("package")
+            if isinstance(package, str) and wanted(package):
+                return package, (
+                    f"{package} holds the base model {told.get('model_id')}. Where no package index"
+                    " has it, put the model there once: sagebrush samples add"
+                    f" jumpstart-cache-prod-REGION/{told.get('key')} FOLDER"
+                )
+    return None
+
+
+def _reference(packed: bytes) -> Doc:
+    try:
+        blob = Blob(len(packed), data=packed)
+        found = json_of(archive.member(blob, REFERENCE, REFERRING, CAPS) or b"null")
+    except (archive.ArchiveError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def of_serving(environ: Mapping[str, str], ml: Path, model: Path | None = None) -> str | None:

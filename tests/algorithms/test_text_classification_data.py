@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from contract.channels import Channel
 from contract.errors import ClientError
-from text_classification_tensorflow import data, parameters
+from contract.job import Job
+from text_classification_tensorflow import data, parameters, transfer_learning
 
 
 def channel(folder: Path, content: bytes | None) -> Channel:
@@ -127,3 +128,14 @@ def test_wrong_hyperparameters_are_refused_in_awss_words(name: str, value: str, 
     with pytest.raises(ClientError) as refused:
         parameters.read({name: value})
     assert words in str(refused.value)
+
+
+def test_the_channels_of_sdk_3_are_taken_and_one_instance_is(tmp_path: Path) -> None:
+    names = ("training", "model", "code", "sm_drivers")
+    channels = {name: Channel(name, "", tmp_path) for name in names}
+    with pytest.raises(ClientError, match="has no file data"):
+        transfer_learning.train(Job(tmp_path, {}, channels))
+    with pytest.raises(ClientError, match="one instance; this job has 2"):
+        transfer_learning.train(Job(tmp_path, {}, channels, hosts=("algo-1", "algo-2")))
+    with pytest.raises(ClientError, match="'labels' was unexpected"):
+        transfer_learning.train(Job(tmp_path, {}, {**channels, "labels": channels["code"]}))

@@ -157,6 +157,16 @@ def test_a_hub_key_goes_before() -> None:
         base_model.find(None, "")
 
 
+def test_a_reference_names_a_package_that_is_beside_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site" / "x_model" / "model").mkdir(parents=True)
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    told = {"model_id": "x", "hub": "x", "key": "k", "package": "x==1", "folder": "x_model/model"}
+    source = base_model.find(packed(tmp_path / "m", {"reference.json": json.dumps(told)}), "")
+    assert source.place == str(tmp_path / "site" / "x_model" / "model")
+
+
 def test_a_reference_names_the_hub(tmp_path: Path) -> None:
     told = {"model_id": "huggingface-tc-x", "hub": "x", "key": "huggingface-training/x.tar.gz"}
     source = base_model.find(packed(tmp_path, {"reference.json": json.dumps(told)}), "")

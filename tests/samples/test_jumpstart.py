@@ -96,3 +96,19 @@ def test_a_reference_names_the_model() -> None:
         "key": model.training_key,
         "hub": "google-bert/bert-base-cased",
     }
+
+
+def test_what_stands_for_a_classifier_says_so_in_an_endpoint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("HF_MODEL_ID", raising=False)
+    model = catalogue.models()["tensorflow-tc-albert-en-base"]
+    packed = objects.references(BUCKET)[model.hosting_key]
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        file = archive.extractfile("code/inference.py")
+        assert file is not None
+        code = file.read()
+    with pytest.raises(FileNotFoundError, match=f"{model.id} is not here.*{model.hosting_key}"):
+        exec(code)
+    monkeypatch.setenv("HF_MODEL_ID", "a/b")
+    exec(code)

@@ -24,7 +24,7 @@ def encoder(released_huggingface: Environment, tmp_path_factory: pytest.TempPath
     return folder
 
 
-@pytest.mark.costs("four training jobs, an endpoint and a batch job, each of which loads PyTorch")
+@pytest.mark.costs("two training jobs, an endpoint and a batch job, each of which loads PyTorch")
 def test_sdk_v2_jumpstart(variables: dict[str, str], encoder: Path, tmp_path: Path) -> None:
     said = run(
         variables, needs.sdk("sdk2"), SCRIPTS / "v2_jumpstart.py", encoder, tmp_path, seconds=850

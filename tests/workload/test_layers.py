@@ -16,7 +16,7 @@ from sagebrush.environments.environment import Environment
 from sagebrush.workload import launch, layers
 from sagebrush.workload.layers import LayerFailed
 from tests.services.sagemaker.doubles import archive
-from tests.services.sagemaker.jobworld import JobWorld
+from tests.services.sagemaker.jobworld import JobWorld, channel
 
 TEXT = "emoji\n"
 
@@ -290,6 +290,23 @@ def test_a_failed_layer_ends_the_job_through_its_own_log(bench: Bench) -> None:
     assert spec.argv[1:] == ("/opt/sagebrush/toolkit/packages/layer.py", "--failed", "(emoji): no")
     assert "installing" in spec.banner
     assert "SAGEBRUSH_LAYER" not in spec.env
+
+
+def test_a_base_model_that_is_a_package_is_layered_and_its_failure_says_what_helps(
+    bench: Bench,
+) -> None:
+    told = {"model_id": "tc-x", "key": "training/train-tc-x.tar.gz", "package": "x-model==1.0"}
+    referring = archive({"reference.json": json.dumps(told)})
+    bench.jobs.s3.buckets["bucket"]["model/train-tc-x.tar.gz"] = referring
+    submitted(bench, InputDataConfig=[channel("model", "s3://bucket/model/train-tc-x.tar.gz")])
+    bench.jobs.run(2.0)
+    bench.fails("(x-model): no")
+    bench.jobs.run(5.0)
+    wanted = json.loads((bench.jobs.ml().parent / "requirements.json").read_text())["text"]
+    assert wanted.split() == [*TEXT.split(), "x-model==1.0"]
+    failed = spec_of(bench).argv[-1]
+    assert failed.startswith("(x-model): no x-model==1.0 holds the base model tc-x"), failed
+    assert "samples add jumpstart-cache-prod-REGION/training/train-tc-x.tar.gz" in failed
 
 
 def test_a_job_that_is_stopped_does_not_wait(bench: Bench) -> None:

@@ -333,3 +333,24 @@ def test_a_broken_archive_is_left_to_the_job(tmp_path: Path) -> None:
     doc = {"AppSpecification": {"ContainerEntrypoint": entry}}
     assert requirements.of_processing(doc, tmp_path) is None
     assert requirements.of_processing({"AppSpecification": {}}, tmp_path) is None
+
+
+def test_a_base_model_that_is_a_package_is_a_requirement(tmp_path: Path) -> None:
+    channel = tmp_path / "input" / "data" / "model"
+    assert requirements.of_base_model(tmp_path) is None
+    channel.mkdir(parents=True)
+    told = {"model_id": "tc-x", "key": "training/train-tc-x.tar.gz", "package": "x-model==1.0"}
+    (channel / "train-tc-x.tar.gz").write_bytes(tar_gz({"reference.json": json.dumps(told)}))
+    package, helps = requirements.of_base_model(tmp_path) or ("", "")
+    assert package == "x-model==1.0"
+    assert "samples add jumpstart-cache-prod-REGION/training/train-tc-x.tar.gz" in helps
+    for other in (
+        tar_gz({"reference.json": json.dumps({**told, "package": "-e /etc"})}),
+        tar_gz({"reference.json": json.dumps({"model_id": "tc-x", "hub": "a/b"})}),
+        tar_gz({"reference.json": "["}),
+        tar_gz({"reference.json": "[" * 20_000}),
+        tar_gz({"config.json": "{}"}),
+        b"no archive",
+    ):
+        (channel / "train-tc-x.tar.gz").write_bytes(other)
+        assert requirements.of_base_model(tmp_path) is None

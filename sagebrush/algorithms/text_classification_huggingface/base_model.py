@@ -101,8 +101,11 @@ def _source(folder: Path, channel: str) -> Source:
 
 
 def _installed(told: dict[str, Any]) -> Path:
-    """The folder of a package that holds the model, which is installed for this job alone; raises
-    ClientError where no index gives it."""
+    """The folder of a package that holds the model, which Sagebrush installed beside the job's
+    requirements, or which pip installs for this job alone; raises ClientError where no index gives it."""
+    for place in sys.path:
+        if (found := Path(place) / told["folder"]).is_dir():
+            return found
     into = tempfile.mkdtemp(prefix="package-")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", into]
     done = subprocess.run([*command, told["package"]], capture_output=True, text=True, check=False)

@@ -23,6 +23,7 @@ if __name__ == "__main__":  # beside its packages in a job, one folder below the
             sys.path.insert(0, str(_folder))
 
 from contract import channels, hyperparameters, job, log
+from contract.errors import ClientError
 from contract.job import Job
 from text_classification_tensorflow import artefact, data, parameters
 
@@ -41,8 +42,10 @@ in each epoch."""
 def train(this: Job) -> None:
     """/opt/ml/model holds the trained classifier or, after SIGTERM, what there was of it by then."""
     wanted = parameters.read(this.hyperparameters)
-    given = ("validation", "code")
+    given = ("validation", "code", "sm_drivers")  # SDK 3 brings the script in the last two
     channels.check(this.channels, required=("training", "model"), optional=given)
+    if len(this.hosts) > 1:
+        raise ClientError(f"Training runs on one instance; this job has {len(this.hosts)}")
     examples = data.read(this.channel("training"))
     held_out = data.read(this.channel("validation")) if "validation" in this.channels else None
     _start_tensorflow(this)

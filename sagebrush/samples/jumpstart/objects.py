@@ -9,6 +9,16 @@ from sagebrush.errors import Doc
 from sagebrush.samples.jumpstart import catalogue, scripts, specs
 
 SCOPES = ("transfer_learning", "inference")
+NO_CLASSIFIER = """import os
+
+if not os.environ.get("HF_MODEL_ID"):
+    raise FileNotFoundError(
+        "the classifier of {id} is not here: AWS could not be reached for it. Deploy a model that was"
+        " fine-tuned here, or put one there: sagebrush samples add"
+        " jumpstart-cache-prod-REGION/{key} FOLDER-OR-TAR.GZ"
+    )
+"""
+"""The code in what stands for a classifier: an endpoint that gets no other (SDK 3) says so by it."""
 
 
 def always(bucket: str) -> dict[str, bytes]:
@@ -41,11 +51,15 @@ def _always(region: str) -> dict[str, bytes]:
 
 @cache
 def _references() -> dict[str, bytes]:
-    return {
-        key: scripts.pack({"reference.json": _json(model.reference(key))})
-        for model in models()
-        for key in (model.training_key, model.hosting_key)
-    }
+    found = {}
+    for model in models():
+        for key in (model.training_key, model.hosting_key):
+            files = {"reference.json": _json(model.reference(key))}
+            if key == model.hosting_key:
+                code = NO_CLASSIFIER.format(id=model.id, key=key)
+                files["code/inference.py"] = code.encode()
+            found[key] = scripts.pack(files)
+    return found
 
 
 def models() -> list[catalogue.Model]:
