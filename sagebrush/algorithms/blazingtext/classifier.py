@@ -12,6 +12,7 @@ from . import fasttext_model
 from .fasttext_model import Arguments, Ints, Matrix, Model
 from .labelled_text import Sentences
 from .parameters import ClientError, Parameters
+from .pretrained import Vectors
 
 ALONE = 128
 """Sentences, those of all threads together, after which threads exchange what they learnt of labels."""
@@ -29,7 +30,12 @@ class Trainer:
     """A model in training: `epoch` after `epoch`, `accuracy` in between, `save` at the end."""
 
     def __init__(
-        self, text: Sentences, parameters: Parameters, threads: int, seed: int = 0
+        self,
+        text: Sentences,
+        parameters: Parameters,
+        threads: int,
+        vectors: Vectors | None = None,
+        seed: int = 0,
     ) -> None:
         self.text, self.parameters = text, parameters
         self.threads = max(1, min(threads, text.learnt // WORTH))
@@ -39,6 +45,9 @@ class Trainer:
         # Rows of n-grams begin as zeros: noise in those that come once is never unlearnt.
         self._random.random(out=self.entry[:words], dtype=np.float32)
         self.entry[:words] = (self.entry[:words] * 2 - 1) / np.float32(dim)
+        if vectors is not None:
+            places = np.array([vectors.rows.get(word, -1) for word in text.words])
+            self.entry[np.flatnonzero(places >= 0)] = vectors.matrix[places[places >= 0]]
         self.output: Matrix = np.zeros((len(text.labels), dim), np.float32)
         self._speeds = speeds(text)
         self._done = 0
@@ -130,9 +139,17 @@ class Trainer:
             word_ngrams=parameters.word_ngrams,
             bucket=parameters.buckets if parameters.word_ngrams > 1 else 0,
         )
-        names = [word.decode() for word in text.words], [label.decode() for label in text.labels]
+        words = [word.decode("utf-8", "surrogateescape") for word in text.words]
+        labels = [label.decode() for label in text.labels]
         model = Model(
-            args, *names, text.word_counts, text.label_counts, text.tokens, self.entry, self.output
+            args,
+            words,
+            labels,
+            text.word_counts,
+            text.label_counts,
+            text.tokens,
+            self.entry,
+            self.output,
         )
         fasttext_model.save(file, model, text.buckets)
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from .classifier import Trainer
 from .labelled_text import Sentences
 from .parameters import Parameters
+from .pretrained import Vectors
 
 
-def supervised(text: Sentences, parameters: Parameters, threads: int) -> Trainer:
-    """A classifier trained over all epochs; with `early_stopping`, until the accuracy on the
+def supervised(
+    text: Sentences, parameters: Parameters, threads: int, vectors: Vectors | None = None
+) -> Trainer:
+    """A classifier trained over all epochs, from `vectors` on where they are given; with `early_stopping`, until the accuracy on the
     validation text, measured from epoch `min_epochs` on, has not improved for `patience` epochs: its
     weights are then those of the best epoch that was measured. Raises ClientError for divergence.
     """
-    trainer = Trainer(text, parameters, threads)
+    trainer = Trainer(text, parameters, threads, vectors)
     if parameters.early_stopping:
         _stopping_early(trainer, parameters)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class Sentences:
     learnt: int
     rows_known: int
     words: list[bytes]
-    """Names of the first rows, most frequent first; n-grams' rows follow."""
+    """Names of the first rows, most frequent first, those that never come last; n-grams' rows follow."""
     word_counts: list[int]
     labels: list[bytes]
     label_counts: list[int]
@@ -89,8 +89,14 @@ def _check(text: bytearray, start: int, file: Path) -> None:
             raise ClientError(f"{file.name}, line {line}: not UTF-8 ({error})") from None
 
 
-def sentences(train: bytearray, validation: bytearray | None, parameters: Parameters) -> Sentences:
-    """Both texts as numbers; `train` then holds both. Raises ClientError for a text without labels, and
+def sentences(
+    train: bytearray,
+    validation: bytearray | None,
+    parameters: Parameters,
+    known_words: Collection[bytes] = (),
+) -> Sentences:
+    """Both texts as numbers; `train` then holds both. `known_words` have a row each, however rare they
+    are or whether they come at all, as in fastText. Raises ClientError for a text without labels, and
     where no word is left."""
     from .kernels import labelled
 
@@ -108,13 +114,12 @@ def sentences(train: bytearray, validation: bytearray | None, parameters: Parame
     places = zip(starts.tolist(), (starts + lengths).tolist(), strict=True)
     names = [bytes(whole[start:end]) for start, end in places]
     is_label = np.array([name.startswith(data.PREFIX) for name in names])
-    word_ids = _ranked(counts, ~is_label & (counts >= max(parameters.min_count, 1)))
-    if not len(word_ids):
-        raise ClientError(f"No word occurs at least min_count={parameters.min_count} times")
+    word_ids, others = _words(names, counts, is_label, parameters.min_count, known_words)
     label_ids = _ranked(counts, is_label & (counts > 0))
     row, label = np.full(len(names), -1, np.int32), np.full(len(names), -1, np.int32)
     row[word_ids] = np.arange(len(word_ids))
     label[label_ids] = np.arange(len(label_ids))
+    word_rows = len(word_ids) + len(others)
     many = parameters.word_ngrams > 1
     known = np.zeros(parameters.buckets if many else 1, np.int32)
     rows, row_bounds, sizes, rows_known = labelled.features(
@@ -125,12 +130,12 @@ def sentences(train: bytearray, validation: bytearray | None, parameters: Parame
         parameters.word_ngrams,
         len(known),
         known,
-        len(word_ids),
+        word_rows,
         learnt,
     )
     found = np.flatnonzero(known)
-    buckets = np.empty(rows_known - len(word_ids), np.int64)
-    buckets[known[found] - 1 - len(word_ids)] = found
+    buckets = np.empty(rows_known - word_rows, np.int64)
+    buckets[known[found] - 1 - word_rows] = found
     read = int(bounds[learnt])
     return Sentences(
         rows=rows,
@@ -140,14 +145,31 @@ def sentences(train: bytearray, validation: bytearray | None, parameters: Parame
         named_bounds=named_bounds,
         learnt=learnt,
         rows_known=rows_known,
-        words=[names[i] for i in word_ids],
-        word_counts=counts[word_ids].tolist(),
+        words=[names[i] for i in word_ids] + others,
+        word_counts=counts[word_ids].tolist() + [0] * len(others),
         labels=[names[i] for i in label_ids],
         label_counts=counts[label_ids].tolist(),
         buckets=buckets,
         read=read - learnt,
         tokens=read + int(named_bounds[learnt]),
     )
+
+
+def _words(
+    names: Sequence[bytes],
+    counts: Ints,
+    is_label: npt.NDArray[np.bool_],
+    least: int,
+    known_words: Collection[bytes],
+) -> tuple[Ints, list[bytes]]:
+    """(numbers of the text's words that have a row, the other words that have one). Raises ClientError
+    where no word of the text has."""
+    is_known = np.array([name in known_words for name in names])
+    found = _ranked(counts, ~is_label & ((counts >= max(least, 1)) | is_known))
+    if not len(found):
+        raise ClientError(f"No word occurs at least min_count={least} times")
+    others = sorted(set(known_words).difference(names)) if known_words else []
+    return found, [word for word in others if not word.startswith(data.PREFIX)]
 
 
 def _told(channel: str, kept: int, left_out: int) -> None:
