@@ -123,15 +123,7 @@ def sentences(
     many = parameters.word_ngrams > 1
     known = np.zeros(parameters.buckets if many else 1, np.int32)
     rows, row_bounds, sizes, rows_known = labelled.features(
-        words,
-        bounds,
-        hashes,
-        row,
-        parameters.word_ngrams,
-        len(known),
-        known,
-        word_rows,
-        learnt,
+        words, bounds, hashes, row, parameters.word_ngrams, len(known), known, word_rows, learnt
     )
     found = np.flatnonzero(known)
     buckets = np.empty(rows_known - word_rows, np.int64)
