@@ -87,7 +87,7 @@ first.fit(data, logs=False)
 assert accuracy(first) > 0.8, accuracy(first)
 predictor = first.deploy(instance_type=on, wait=False, endpoint_name=f"tc-{int(time.time())}")
 up(predictor)
-said = predictor.predict("a warm film")
+said = predictor.predict("a warm film with a tender story")
 assert (said["labels"], said["predicted_label"]) == (["LABEL_0", "LABEL_1"], "LABEL_1"), said
 
 
@@ -98,11 +98,12 @@ def asked(body: bytes, kind: str, accept: str) -> str:
     return answer["Body"].read().decode()
 
 
-plain = json.loads(asked(b"a warm film", "application/x-text", "application/json"))
-assert list(plain) == ["probabilities"], plain
-both = json.loads(
-    asked(b'["stale", "lovely"]', "application/list-text", "application/json;verbose")
+plain = json.loads(
+    asked(b"a warm film with a tender story", "application/x-text", "application/json")
 )
+assert list(plain) == ["probabilities"], plain
+two = b'["a stale film with a cold story", "a lovely film with a warm story"]'
+both = json.loads(asked(two, "application/list-text", "application/json;verbose"))
 assert both["predicted_label"] == ["LABEL_0", "LABEL_1"], both
 empty = refused(ClientError, lambda: asked(b" ", "application/x-text", "application/json"))
 assert empty.response["OriginalStatusCode"] == 400, empty.response
@@ -122,7 +123,9 @@ transformer = sagemaker.model.Model(
     image_uri=image.replace("training", "inference"), model_data=again.model_data, role=role,
     sagemaker_session=session,
 ).transformer(1, on, assemble_with="Line", accept="text/csv;verbose")  # fmt: skip
-(folder / "test.csv").write_text("a dull story\na vivid story\n")
+(folder / "test.csv").write_text(
+    "a dull film with a tired story\na vivid film with a clever story\n"
+)
 batch = session.upload_data(str(folder / "test.csv"), bucket, "jumpstart/batch")
 transformer.transform(batch, content_type="text/csv", split_type="Line")
 key = f"{transformer.output_path}/test.csv.out"

@@ -96,7 +96,8 @@ def _sort_out(
     """([(parent's row, token)] of the beams that go on, their scores, their sources).
 
     What ended is put into the source's list. A source is done once as many sequences ended as there
-    are beams, or its longest is reached.
+    are beams and the best of them is better than what goes on, or its longest is reached: a sure
+    network's unlikely ends, which come early, must not end the search for its likely one.
     """
     (said, looked, lengths), (open_rows, done), (end, size, step, longest) = so_far, sources, rules
     kept: list[tuple[int, int]] = []
@@ -118,7 +119,10 @@ def _sort_out(
             elif not ends and len(mine) < size:
                 mine.append((parent, token))
                 values.append(value)
-        if over or len(done[source]) >= size or not mine:
+        ended = done[source]
+        if over or not mine:
+            continue
+        if len(ended) >= size and max(each.score for each in ended) >= values[0] / step:
             continue
         while len(mine) < size:  # fewer words than beams
             mine.append(mine[-1])

@@ -70,7 +70,7 @@ def unpack(archive: Path, into: Path) -> Path:
                     member.isfile() or member.isdir()
                 ):
                     raise ClientError(f"{archive.name} has an entry that is no file: {member.name}")
-                source.extract(member, into)
+                source.extract(member, into, filter="data")
     except (tarfile.TarError, EOFError, OSError) as error:
         raise ClientError(f"{archive.name} is no tar archive that can be read: {error}") from None
     return into

@@ -33,6 +33,7 @@ def test_networks_agree_with_themselves_and_learn(tmp_path: Path, pytorch: Envir
     assert max(told["differences"]) < 1e-4
     assert max(told["slopes"]) < 1e-5
     assert told["beams"]
+    assert told["lasting"] == [[4] * 6] * 4  # early ends, however many, do not end the search
     assert told["status"] == 0
     first, empty = told["answers"]
     assert first["target"] == "C B A"
