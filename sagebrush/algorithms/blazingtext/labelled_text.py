@@ -156,8 +156,10 @@ def _words(
 ) -> tuple[Ints, list[bytes]]:
     """(numbers of the text's words that have a row, the other words that have one). Raises ClientError
     where no word of the text has."""
-    is_known = np.array([name in known_words for name in names])
-    found = _ranked(counts, ~is_label & ((counts >= max(least, 1)) | is_known))
+    wanted = counts >= max(least, 1)
+    if known_words:
+        wanted |= np.array([name in known_words for name in names])
+    found = _ranked(counts, ~is_label & wanted)
     if not len(found):
         raise ClientError(f"No word occurs at least min_count={least} times")
     others = sorted(set(known_words).difference(names)) if known_words else []

@@ -75,6 +75,8 @@ class _Finder:
 class _OldMessages:
     """Finds protocol buffers' modules that protoc before 3.19 made, and has them loaded."""
 
+    _old: Any = None
+
     def find_spec(
         self, fullname: str, path: Any = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
@@ -83,9 +85,10 @@ class _OldMessages:
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is None or spec.loader is None or not (spec.origin or "").endswith(".py"):
             return None
-        old = _toolkit("client/old_messages.py")
-        if old.is_old(spec.origin):
-            setattr(spec, "loader", _OldLoader(spec.loader, old.load))  # noqa: B010
+        if self._old is None:  # once: TensorFlow has a hundred such modules
+            self._old = _toolkit("client/old_messages.py")
+        if self._old.is_old(spec.origin):
+            setattr(spec, "loader", _OldLoader(spec.loader, self._old.load))  # noqa: B010
         return spec
 
 
