@@ -16,6 +16,7 @@ from sagebrush.samples.jumpstart import catalogue
 from sagebrush.samples.remote import Remote
 from tests.conftest import Server
 from tests.samples.fake_aws import FakeAws
+from tests.samples.seeding import seeding_client
 
 BUCKET = "jumpstart-cache-prod-us-east-1"
 MODEL = catalogue.models()["huggingface-tc-bert-base-cased"]
@@ -50,14 +51,7 @@ def s3(server: Server, client: Callable[..., Any]) -> Any:
 @pytest.fixture
 def seeder(server: Server) -> Iterator[Any]:
     """A client whose requests are those of `sagebrush samples`; what it put is gone afterwards."""
-    made = server.client("s3", verify=None)
-    ends = str(int(server.world.clock()) + 60).encode()
-    sealed = server.world.credentials.seal(table.SEAL, ends)
-
-    def mark(request: Any, **_: Any) -> None:
-        request.headers[table.SEED_HEADER] = sealed
-
-    made.meta.events.register("before-sign.s3.*", mark)
+    made = seeding_client(server)
     yield made
     made.delete_object(Bucket=BUCKET, Key=KEY)
 

@@ -18,6 +18,7 @@ from sagebrush.samples.remote import Remote
 from tests.conftest import Clock, Server
 from tests.people import account, allow, owner, user
 from tests.samples.fake_aws import MODIFIED, FakeAws
+from tests.samples.seeding import seeding_client
 from tests.services.s3.test_s3_objects import refused
 from tests.waiting import until
 
@@ -67,15 +68,7 @@ def s3(client: Callable[..., Any], aws: FakeAws) -> Any:
 @pytest.fixture
 def seeder(server: Server, s3: Any) -> Any:
     """A client whose requests are those of `sagebrush samples`."""
-    made = server.client("s3", verify=None)
-    ends = str(int(server.world.clock()) + 60).encode()
-    sealed = server.world.credentials.seal(table.SEAL, ends)
-
-    def mark(request: Any, **_: Any) -> None:
-        request.headers[table.SEED_HEADER] = sealed
-
-    made.meta.events.register("before-sign.s3.*", mark)
-    return made
+    return seeding_client(server)
 
 
 def blobs(server: Server) -> int:
