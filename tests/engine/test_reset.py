@@ -19,7 +19,6 @@ from sagebrush.engine.kinds import Kind
 from sagebrush.engine.loop import Loop
 from sagebrush.engine.reset import Reset
 from sagebrush.errors import AwsError
-from sagebrush.samples import table as samples
 from sagebrush.settings import Settings
 from sagebrush.store import catalog, emptying
 from sagebrush.store.generations import Outdated
@@ -28,6 +27,7 @@ from sagebrush.store.series import Point
 from sagebrush.world import World
 from tests.conftest import Server
 from tests.protocol import wire
+from tests.samples.seeding import seeding_client
 from tests.waiting import until
 
 ROLE = "arn:aws:iam::123456789012:role/SagebrushExecutionRole"
@@ -107,13 +107,7 @@ def test_all_is_gone_and_every_name_is_free(server: Server) -> None:
 def test_what_is_kept_of_public_sample_buckets_is_no_accounts_and_stays(server: Server) -> None:
     world, name = server.world, "sagemaker-sample-files"
     s3 = server.client("s3")
-    seeder = server.client("s3", verify=None)  # another than the one above
-    until_then = str(int(world.clock()) + 60).encode()
-    sealed = world.credentials.seal(samples.SEAL, until_then)
-    seeder.meta.events.register(
-        "before-sign.s3.*",
-        lambda request, **_: request.headers.add_header(samples.SEED_HEADER, sealed),
-    )
+    seeder = seeding_client(server)  # another than the one above
     bodies = {"small": b"x", "large": b"y" * 100_000}
     for key, body in bodies.items():
         seeder.put_object(Bucket=name, Key=key, Body=body)
