@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
+COMPREHEND = "000000000015"
+"""The account in which Comprehend's models and jobs run; no user's."""
+
 
 class SettingsError(ValueError):
     """A setting is unknown or its value cannot be used; the text says which and why."""
@@ -91,6 +94,8 @@ class Settings:
     An endpoint's tag `sagebrush:sleep-after` says otherwise for itself."""
     serverless_idle: int = 300
     """Seconds that a serverless endpoint keeps a process that it does not need any more."""
+    models: Path = Path(__file__).parent / "nlp" / "models"
+    """The folder of Comprehend's models; `./run models train` writes others."""
     memory_default: int = 1024 * 1024 * 1024
     """Bytes that admission counts for a job whose past peak is not known."""
 
@@ -115,6 +120,8 @@ class Settings:
         settings = Settings(**{k: _convert(k, v, hints[k]) for k, v in values.items()})
         if not re.fullmatch(r"\d{12}", settings.account):
             raise SettingsError(f"account must be 12 digits, not {settings.account!r}")
+        if settings.account == COMPREHEND:
+            raise SettingsError(f"the account {settings.account} is Comprehend's own")
         if settings.isolation not in ("auto", "sandbox", "process"):
             raise SettingsError(
                 f"isolation must be auto, sandbox or process, not {settings.isolation!r}"

@@ -2,6 +2,9 @@
 
 A further account is a row of kind "account" in no account. Its own key, like the owner's in the
 account of the settings, is an administrator there, and is nothing anywhere else.
+
+Amazon Comprehend works in an account of its own, as a customer of SageMaker: no user can add it, has a
+key of it or sees what is in it.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import secrets
 from sagebrush.access import users
 from sagebrush.credentials import ROOT
 from sagebrush.errors import AwsError, Doc
+from sagebrush.settings import COMPREHEND
 from sagebrush.store.db import Tx
 from sagebrush.store.rows import Exists, Row
 from sagebrush.world import World
@@ -57,6 +61,8 @@ def add(world: World, account: str = "", name: str = "") -> Doc:
     """
     if account and not _ID.fullmatch(account):
         raise AwsError("ValidationException", f"{account!r} is not an account id: 12 digits.")
+    if account == COMPREHEND:
+        raise AwsError("ValidationException", f"The account {account} is Comprehend's own.")
     if name and (not _NAME.fullmatch(name) or _ID.fullmatch(name)):
         raise AwsError("ValidationException", f"{name!r} cannot be an account's name.")
     taken = listed(world)

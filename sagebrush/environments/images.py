@@ -31,6 +31,8 @@ class Image:
     framework's."""
     asked: Mapping[str, str] = field(default_factory=dict)
     """What its tag promises: Python and packages -> version."""
+    brings_models: bool = False
+    """Whether the algorithm has models of its own, which are served where no model data are named."""
 
 
 class UnknownImage(Exception):
@@ -58,6 +60,7 @@ XGBOOST = Image("xgboost", framework="xgboost", family="xgboost", trains="sagema
 # Repository -> image. AWS's own repositories by the names of the SDK's image_uris.
 IMAGES = {
     "blazingtext": Image("algorithms", "blazingtext"),
+    "comprehend": Image("comprehend", "comprehend", brings_models=True),
     "lda": Image("algorithms", "lda"),
     "ntm": Image("pytorch", "ntm"),
     "object2vec": Image("pytorch", "object2vec"),

@@ -15,8 +15,8 @@ from sagebrush.environments import releases
 
 FRAMEWORKS = ("base", "pytorch", "tensorflow", "huggingface", "nlp")
 """What jobs run in and notebook kernels are made of."""
-ALGORITHMS = ("algorithms", "xgboost")
-"""What built-in algorithms train in beside those."""
+ALGORITHMS = ("algorithms", "xgboost", "comprehend")
+"""What built-in algorithms, and Comprehend's models, run in beside those."""
 BESIDE = ("jupyter", "sagemaker2", "sagemaker3")
 """The notebook server, and what kernels have in addition to their framework: IPython and an SDK."""
 BUILT_IN = (*FRAMEWORKS, *ALGORITHMS, *BESIDE)

@@ -59,13 +59,18 @@ class Place:
     """Its /opt/ml."""
     toolkit: str
     algorithms: str
+    models: str
+    """Comprehend's models."""
 
 
 def place(world: World, root: Path) -> Place:
     """Where the job whose directory is `root` finds things."""
     if world.backend.isolation == "sandbox":
-        return Place(True, "/opt/ml", f"{INSIDE}/toolkit", f"{INSIDE}/algorithms")
-    return Place(False, str(root / "ml"), str(PACKAGE / "toolkit"), str(PACKAGE / "algorithms"))
+        return Place(
+            True, "/opt/ml", f"{INSIDE}/toolkit", f"{INSIDE}/algorithms", f"{INSIDE}/models"
+        )
+    own = (str(PACKAGE / "toolkit"), str(PACKAGE / "algorithms"), str(world.settings.models))
+    return Place(False, str(root / "ml"), *own)
 
 
 def prepare(world: World) -> None:
@@ -94,9 +99,12 @@ def shown(world: World, environment: Environment) -> tuple[Bind, ...]:
     own = (
         Bind(PACKAGE / "toolkit", f"{INSIDE}/toolkit"),
         Bind(PACKAGE / "algorithms", f"{INSIDE}/algorithms"),
+        Bind(PACKAGE / "nlp", f"{INSIDE}/nlp"),
         Bind(world.settings.home / CLIENT, f"{INSIDE}/client"),
     )
-    return (*own, *(Bind(prefix, str(prefix)) for prefix in environment.prefixes))
+    models = world.settings.models
+    trained = (Bind(models, f"{INSIDE}/models"),) if models.is_dir() else ()
+    return (*own, *trained, *(Bind(prefix, str(prefix)) for prefix in environment.prefixes))
 
 
 def binds(world: World, environment: Environment) -> tuple[Bind, ...]:

@@ -43,7 +43,7 @@ def create_model(ctx: Ctx, request: Doc) -> Doc:
     if role:
         roles.require(ctx, role, "ExecutionRoleArn", KIND.name, request["ModelName"])
     for image, location in zip(images, locations, strict=True):
-        if location is None and image.algorithm:
+        if location is None and image.algorithm and not image.brings_models:
             raise AwsError(
                 "ValidationException",
                 f"Model data is required for the built-in algorithm {image.algorithm}: set"

@@ -1,0 +1,34 @@
+"""The package `nlp`, which lies beside the algorithms: imported from its folder, wherever that is."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+BESIDE = Path(__file__).resolve().parents[2]
+MODELS = "SAGEBRUSH_MODELS"
+"""The variable that names the folder of the models."""
+
+
+def nlp() -> ModuleType:
+    """The package, whose modules `importlib.import_module("nlp.analyser")` finds from now on."""
+    if "nlp" in sys.modules:
+        return sys.modules["nlp"]
+    folder = BESIDE / "nlp"
+    spec = importlib.util.spec_from_file_location(
+        "nlp", folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["nlp"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def models() -> Path:
+    """The folder of the models."""
+    return Path(os.environ.get(MODELS) or BESIDE / "nlp" / "models")
