@@ -94,10 +94,17 @@ class Settings:
     An endpoint's tag `sagebrush:sleep-after` says otherwise for itself."""
     serverless_idle: int = 300
     """Seconds that a serverless endpoint keeps a process that it does not need any more."""
-    models: Path = Path(__file__).parent / "nlp" / "models"
-    """The folder of Comprehend's models; `./run models train` writes others."""
+    models: str = ""
+    """A folder of Comprehend's models, as `./run models train` writes them, instead of the models that
+    come with Sagebrush."""
     memory_default: int = 1024 * 1024 * 1024
     """Bytes that admission counts for a job whose past peak is not known."""
+
+    @property
+    def models_folder(self) -> Path:
+        """Where Comprehend's models are."""
+        own = Path(__file__).parent / "nlp" / "models"
+        return Path(self.models).expanduser().absolute() if self.models else own
 
     @staticmethod
     def load(environ: Mapping[str, str], file: Path | None = None, **given: Any) -> Settings:

@@ -69,7 +69,7 @@ def place(world: World, root: Path) -> Place:
         return Place(
             True, "/opt/ml", f"{INSIDE}/toolkit", f"{INSIDE}/algorithms", f"{INSIDE}/models"
         )
-    own = (str(PACKAGE / "toolkit"), str(PACKAGE / "algorithms"), str(world.settings.models))
+    own = (str(PACKAGE / "toolkit"), str(PACKAGE / "algorithms"), str(world.settings.models_folder))
     return Place(False, str(root / "ml"), *own)
 
 
@@ -102,7 +102,7 @@ def shown(world: World, environment: Environment) -> tuple[Bind, ...]:
         Bind(PACKAGE / "nlp", f"{INSIDE}/nlp"),
         Bind(world.settings.home / CLIENT, f"{INSIDE}/client"),
     )
-    models = world.settings.models
+    models = world.settings.models_folder
     trained = (Bind(models, f"{INSIDE}/models"),) if models.is_dir() else ()
     return (*own, *trained, *(Bind(prefix, str(prefix)) for prefix in environment.prefixes))
 
