@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from sagebrush.access import accounts, principals
 from sagebrush.errors import AwsError
 from sagebrush.services.sagemaker.notebook.stage import Start
+from sagebrush.settings import COMPREHEND
 from sagebrush.store.rows import Row
 from tests.conftest import Server
 from tests.people import (
@@ -105,7 +106,8 @@ def test_accounts_are_added_once(server: Server, other: Person):
         with pytest.raises(AwsError) as info:
             accounts.add(server.world, number, name)
         assert info.value.code == "EntityAlreadyExists"
-    for number, name in (("12", ""), ("1" * 11 + "x", ""), ("", "1" * 12), ("", "a\nb")):
+    wrong = (("12", ""), ("1" * 11 + "x", ""), ("", "1" * 12), ("", "a\nb"), (COMPREHEND, ""))
+    for number, name in wrong:
         with pytest.raises(AwsError) as info:
             accounts.add(server.world, number, name)
         assert info.value.code == "ValidationException"
@@ -312,6 +314,24 @@ def test_a_role_of_another_account_needs_both_sides(server: Server, admin: Perso
         arn = f"arn:aws:iam::{MAIN}:role/{missing}"
         assert refused(other("sts").assume_role, RoleArn=arn, RoleSessionName="me") == DENIED
     assert principals.find(server.world, MAIN, "absent") is None, "no stand-in for a stranger"
+
+
+def test_nobody_reaches_comprehends_account(server: Server, admin: Person):
+    """What Comprehend does there, with the rights of its users' roles, is its own."""
+    inside = server.world.service_ctx(account=COMPREHEND)
+    inside.call("s3", "CreateBucket", {"Bucket": "of-comprehend"})
+    model = {
+        "ModelName": "m",
+        "PrimaryContainer": {"Image": "comprehend"},
+        "ExecutionRoleArn": EXECUTION.format(MAIN),
+    }
+    inside.call("sagemaker", "CreateModel", model)
+    assert admin("sagemaker").list_models()["Models"] == []
+    assert refused(admin("s3").list_objects_v2, Bucket="of-comprehend") == DENIED
+    arn = EXECUTION.format(COMPREHEND)
+    assert refused(admin("sts").assume_role, RoleArn=arn, RoleSessionName="me") == DENIED
+    model |= {"ExecutionRoleArn": arn}
+    assert refused(admin("sagemaker").create_model, **model) == MISSING
 
 
 def test_naming_the_user_is_not_enough_across_accounts(admin: Person, other: Person):

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from sagebrush.settings import COMPREHEND
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -192,8 +194,12 @@ def test_a_data_directory_that_cannot_be_made_is_named(
 
 
 def test_a_wrong_setting_is_one_line(sagebrush: Run) -> None:
-    done = sagebrush("status", SAGEBRUSH_ACCOUNT="12")
-    assert (done.returncode, done.stderr) == (1, "sagebrush: account must be 12 digits, not '12'\n")
+    for account, words in (
+        ("12", "account must be 12 digits, not '12'"),
+        (COMPREHEND, f"the account {COMPREHEND} is Comprehend's own"),
+    ):
+        done = sagebrush("status", SAGEBRUSH_ACCOUNT=account)
+        assert (done.returncode, done.stderr) == (1, f"sagebrush: {words}\n")
 
 
 def test_doctor_tells_what_is_in_force(sagebrush: Run) -> None:
