@@ -2,7 +2,7 @@
 
 Snippets and documents of film reviews (Pang and Lee 2004, 2005; CC BY 4.0), comments with emotions
 (GoEmotions, Demszky et al. 2020; Apache-2.0), sentences of news with the sentiment towards a person
-(NewsMTSC, Hamborg and Donnay 2021; MIT).
+(NewsMTSC, Hamborg and Donnay 2021; MIT), sentences about products (`products`).
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sagebrush.nlp.training import sets
+from sagebrush.nlp.training import products, sets
 from sagebrush.nlp.training.tasks import Example, Kind, Task
 
 LABELS = ("POSITIVE", "NEGATIVE", "NEUTRAL", "MIXED")
 POSITIVE = frozenset(
-    "admiration amusement approval caring desire excitement gratitude joy love optimism pride"
-    " relief".split()
-)
+    {"admiration", "amusement", "approval", "caring", "desire", "excitement", "gratitude", "joy",
+     "love", "optimism", "pride", "relief"}
+)  # fmt: skip
 NEGATIVE = frozenset(
-    "anger annoyance disappointment disapproval disgust embarrassment fear grief nervousness"
-    " remorse sadness".split()
-)
+    {"anger", "annoyance", "disappointment", "disapproval", "disgust", "embarrassment", "fear",
+     "grief", "nervousness", "remorse", "sadness"}
+)  # fmt: skip
 """GoEmotions' own groups; what is in neither (neutral, curiosity, confusion, realization, surprise) is
 NEUTRAL, and a comment of both is MIXED."""
 WINDOW = 90
@@ -39,7 +39,7 @@ def of_emotions(emotions: frozenset[str]) -> str:
 def task(data: Path) -> Task:
     """The task with its sets below `data`."""
     train = snippets(data, "train") + reviews(data, "train") + comments(data, "train")
-    train += news(data)
+    train += news(data) + products.opinions(data)
     valid = snippets(data, "valid") + comments(data, "valid")
     return Task("sentiment", Kind.SINGLE, LABELS, train, valid, smoothing=0.05)
 
