@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy
 
-from sagebrush.nlp.spans import Span
+from .spans import Span
 
 
 def best(logits: numpy.ndarray) -> numpy.ndarray:

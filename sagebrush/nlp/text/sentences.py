@@ -11,11 +11,13 @@ from collections.abc import Iterator
 _END = re.compile(
     r"""(?P<mark>[.!?…]+["'”’)\]»]*)(?=\s)|(?P<wide>[。！？｡]+["'”’)\]」』]*)|(?P<line>\n\s*\n|\r\n\s*\r\n|\n(?=\s*[-*•\d]))"""
 )
-_ABBREVIATIONS = frozenset(
-    """mr mrs ms dr prof sr jr st rev gen col sgt capt lt maj hon gov sen rep pres vs etc inc ltd co corp
-    no vol fig eq sec ch pp approx dept est e.g i.e cf al a.m p.m u.s u.k d.c jan feb mar apr jun jul aug
-    sep sept oct nov dec mt ft ave blvd rd""".split()
-)
+_ABBREVIATIONS = frozenset((
+    "mr", "mrs", "ms", "dr", "prof", "sr", "jr", "st", "rev", "gen", "col", "sgt", "capt", "lt",
+    "maj", "hon", "gov", "sen", "rep", "pres", "vs", "etc", "inc", "ltd", "co", "corp", "no",
+    "vol", "fig", "eq", "sec", "ch", "pp", "approx", "dept", "est", "e.g", "i.e", "cf", "al",
+    "a.m", "p.m", "u.s", "u.k", "d.c", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep",
+    "sept", "oct", "nov", "dec", "mt", "ft", "ave", "blvd", "rd",
+))  # fmt: skip
 
 
 def sentences(text: str) -> list[tuple[int, int]]:

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
-from tokenizers import Tokenizer  # pyright: ignore[reportMissingImports]
 
-from sagebrush.nlp.text import shapes
-from sagebrush.nlp.text.rewriting import Rewritten, rewrite
+from . import shapes
+from .rewriting import Rewritten, rewrite
 
 BEGIN = 101
 """[CLS], the first token of what the encoder reads."""
@@ -52,6 +51,9 @@ class Reader:
     """Makes tokens of texts, by the tokenizer.json of the encoder."""
 
     def __init__(self, file: Path) -> None:
+        # What only holds or cuts tokens needs no tokenizer.
+        from tokenizers import Tokenizer  # pyright: ignore[reportMissingImports]
+
         self._tokenizer = Tokenizer.from_file(str(file))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy
 
-from sagebrush.nlp.text.sentences import sentences
-from sagebrush.nlp.text.tokens import Tokens
+from .sentences import sentences
+from .tokens import Tokens
 
 LONGEST = 126
 """Tokens of a window without [CLS] and [SEP]: as many as texts had that the encoder was taught."""

@@ -72,6 +72,4 @@ _RULES: dict[str, tuple[re.Pattern[str], ...]] = {
 
 def kinds(text: str) -> set[str]:
     """The labels that the rules give the text."""
-    return {
-        label for label, rules in _RULES.items() if any(rule.search(text) for rule in rules)
-    }
+    return {label for label, rules in _RULES.items() if any(rule.search(text) for rule in rules)}

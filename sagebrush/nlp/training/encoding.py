@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy
 
-from sagebrush.nlp.spans import Span
-from sagebrush.nlp.text.tokens import BEGIN, END, Reader, Tokens
-from sagebrush.nlp.training.tasks import Example, Kind, Task
+from ..spans import Span
+from ..text.tokens import BEGIN, END, Reader, Tokens
+from .tasks import Example, Kind, Task
 
 LONGEST = 128
 """Tokens of an example; the rest of it is cut off."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy
-
-from sagebrush.nlp.spans import Span
+from ..spans import Span
 
 
 def accuracy(truth: Sequence[str], told: Sequence[str]) -> float:
@@ -57,9 +55,3 @@ def span_f1(truth: Sequence[Sequence[Span]], told: Sequence[Sequence[Span]]) -> 
                 for name in (label, "all"):
                     counts.setdefault(name, [0, 0, 0])[kind] += 1
     return {label: f1(*three) for label, three in sorted(counts.items())}
-
-
-def softmax(logits: numpy.ndarray) -> numpy.ndarray:
-    """Probabilities over the last axis."""
-    shifted = numpy.exp(logits - logits.max(-1, keepdims=True))
-    return shifted / shifted.sum(-1, keepdims=True)

@@ -15,8 +15,8 @@ from typing import Any
 import numpy
 from onnx import TensorProto, checker, helper, numpy_helper  # pyright: ignore[reportMissingImports]
 
-from sagebrush.nlp.training.model import Encoder
-from sagebrush.nlp.training.tasks import Kind, Task
+from .model import Encoder
+from .tasks import Kind, Task
 
 OPSET = 18
 FUSED = "com.microsoft"
@@ -38,7 +38,9 @@ class Graph:
     weights: list[Any] = field(default_factory=list)
     count: int = 0
 
-    def add(self, kind: str, inputs: Sequence[str], out: str = "", domain: str = "", **given: Any) -> str:
+    def add(
+        self, kind: str, inputs: Sequence[str], out: str = "", domain: str = "", **given: Any
+    ) -> str:
         """The name of the output of a node that is new."""
         self.count += 1
         out = out or f"{kind}_{self.count}"
@@ -52,7 +54,9 @@ class Graph:
         self.weights.append(numpy_helper.from_array(numpy.require(value, requirements="C"), name))
         return name
 
-    def linear(self, x: str, name: str, weight: numpy.ndarray, bias: numpy.ndarray, out: str = "") -> str:
+    def linear(
+        self, x: str, name: str, weight: numpy.ndarray, bias: numpy.ndarray, out: str = ""
+    ) -> str:
         """x times the transpose of `weight` [outputs, inputs], with `bias` added."""
         matrix = weight.T
         kept = self.weight(f"{name}.bias", bias)
@@ -160,9 +164,7 @@ def _layer(
     return added("last", linear("down", inner), x)
 
 
-def _head(
-    graph: Graph, values: dict[str, numpy.ndarray], task: Task, x: str, real: str
-) -> None:
+def _head(graph: Graph, values: dict[str, numpy.ndarray], task: Task, x: str, real: str) -> None:
     """The logits of a task, as model.Head computes them; small, and so never rounded."""
     prefix = f"heads.{task.name}"
     plain = Graph(False, graph.nodes, graph.weights, graph.count)

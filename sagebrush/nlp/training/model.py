@@ -11,8 +11,8 @@ import torch  # pyright: ignore[reportMissingImports]
 import torch.nn.functional as F  # pyright: ignore[reportMissingImports]
 from torch import Tensor, nn  # pyright: ignore[reportMissingImports]
 
-from sagebrush.nlp.text import shapes
-from sagebrush.nlp.training.tasks import Kind, Task
+from ..text import shapes
+from .tasks import Kind, Task
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sagebrush.nlp.spans import Span
-from sagebrush.nlp.training.tasks import Example
+from ..spans import Span
+from .tasks import Example
 
 _FEATURE = re.compile(r"([^,\[\]]+?)\s*\[([+-])\s*(\d)?\]((?:\s*\[[a-z]+\])*)")
 
@@ -54,9 +54,7 @@ def opinions(data: Path) -> list[Example]:
     told = []
     for each in sentences(data):
         signs = {sign for _, sign, _ in each.features}
-        label = {0: "NEUTRAL", 2: "MIXED"}.get(
-            len(signs), "POSITIVE" if 1 in signs else "NEGATIVE"
-        )
+        label = {0: "NEUTRAL", 2: "MIXED"}.get(len(signs), "POSITIVE" if 1 in signs else "NEGATIVE")
         told.append(
             Example(each.text, (label,), weight=1.0 if signs else 0.3, source="product_reviews")
         )

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sagebrush.nlp.training import products, sets
-from sagebrush.nlp.training.tasks import Example, Kind, Task
+from . import products, sets
+from .tasks import Example, Kind, Task
 
 LABELS = ("POSITIVE", "NEGATIVE", "NEUTRAL", "MIXED")
 POSITIVE = frozenset(
@@ -66,7 +66,8 @@ def reviews(data: Path, part: str) -> list[Example]:
     file = data / "movie_reviews" / ("train.jsonl.gz" if part == "train" else f"{part}.jsonl")
     told = []
     for row in sets.lines(file):
-        label = ({"pos": "POSITIVE", "neg": "NEGATIVE"}.get(row["label"], row["label"].upper()),)
+        label: str = row["label"].upper()
+        label = {"POS": "POSITIVE", "NEG": "NEGATIVE"}.get(label, label)
         sentences = [each.strip() for each in row["text"].split("\n") if each.strip()]
         for pieces in (sentences, sentences[::-1]):
             chosen: list[str] = []
@@ -75,7 +76,7 @@ def reviews(data: Path, part: str) -> list[Example]:
                     break
                 chosen.append(sentence)
             ordered = chosen if pieces is sentences else chosen[::-1]
-            told.append(Example(" ".join(ordered), label, weight=0.5, source="movie_reviews"))
+            told.append(Example(" ".join(ordered), (label,), weight=0.5, source="movie_reviews"))
     return told
 
 
@@ -105,3 +106,15 @@ def news(data: Path) -> list[Example]:
         for text, labels in seen.items()
         if len(labels) == 1
     ]
+
+
+def judged(data: Path) -> list[Example]:
+    """Sets of tier C that figures are given for, and of which nothing is learned: SST-2's and SemEval's
+    validation parts."""
+    told = []
+    for name in ("sst2", "twitter_sentiment"):
+        told += [
+            Example(row["text"], (row["label"].upper(),), source=name)
+            for row in sets.table(data / name / "valid.csv")
+        ]
+    return told

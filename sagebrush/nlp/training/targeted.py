@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sagebrush.nlp.spans import Span
-from sagebrush.nlp.training import products, sets
-from sagebrush.nlp.training.tasks import Example, Kind, Task
+from ..spans import Span
+from . import products, sets
+from .tasks import Example, Kind, Task
 
 LABELS = ("POSITIVE", "NEGATIVE", "NEUTRAL")
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from sagebrush.nlp.spans import Span
+from ..spans import Span
 
 
 class Kind(Enum):

@@ -12,9 +12,10 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from sagebrush.nlp.training import abuse, sentiment, sets, targeted
-from sagebrush.nlp.training.tasks import Example, Kind, Task
+from . import abuse, figures, sentiment, sets, targeted
+from .tasks import Example, Kind, Task
 
 LABELS = (
     "PROFANITY", "HATE_SPEECH", "INSULT", "GRAPHIC", "HARASSMENT_OR_ABUSE", "SEXUAL",
@@ -35,9 +36,7 @@ def task(data: Path) -> Task:
     return Task("toxicity", Kind.MULTIPLE, LABELS, train, valid)
 
 
-def _example(
-    text: str, gold: dict[str, bool], source: str, weak: frozenset[str] = WEAK
-) -> Example:
+def _example(text: str, gold: dict[str, bool], source: str, weak: frozenset[str] = WEAK) -> Example:
     """An example with labels by people, and by rules those of `weak` that people did not give."""
     found = abuse.kinds(text) & weak
     labels = (found - gold.keys()) | {label for label, holds in gold.items() if holds}
@@ -124,9 +123,70 @@ def _unless(text: str) -> dict[str, bool]:
     return {"HATE_SPEECH": False} if found else {"HATE_SPEECH": False, "TOXICITY": False}
 
 
-def three(chances: Sequence[float], threshold: float = 0.5) -> str:
-    """Davidson's class of a tweet, from the probabilities of LABELS; above `threshold` it is hateful."""
+HATEFUL = 0.35
+"""The probability of HATE_SPEECH from which a tweet counts as Davidson's rarest class."""
+
+
+def three(chances: Sequence[float], threshold: float = HATEFUL) -> str:
+    """Davidson's class of a tweet, from the probabilities of LABELS."""
     hate, toxic = chances[LABELS.index("HATE_SPEECH")], chances[LABELS.index("TOXICITY")]
     if hate >= threshold:
         return "hate_speech"
     return "offensive_language" if toxic >= 0.5 else "neither"
+
+
+def figures_of_tweets(
+    examples: Sequence[Example], chances: Sequence[Sequence[float]]
+) -> dict[str, float]:
+    """Accuracy and macro F1 of Davidson's three classes."""
+    chosen = [
+        (_class(each), three(row))
+        for each, row in zip(examples, chances, strict=True)
+        if each.source == "davidson"
+    ]
+    truth, told = [one for one, _ in chosen], [one for _, one in chosen]
+    return {
+        "davidson three classes accuracy": figures.accuracy(truth, told),
+        "davidson three classes macro F1": figures.macro_f1(truth, told),
+    }
+
+
+def _class(example: Example) -> str:
+    if "HATE_SPEECH" in example.labels:
+        return "hate_speech"
+    return "offensive_language" if "TOXICITY" in example.labels else "neither"
+
+
+def baselines(data: Path) -> dict[str, float]:
+    """What TF-IDF with logistic regression reaches on the same parts: tweets in three classes, and cases
+    of HateCheck, learned from all texts with a label for hate speech."""
+    from sklearn.feature_extraction.text import (  # pyright: ignore[reportMissingImports]
+        TfidfVectorizer,
+    )
+    from sklearn.linear_model import LogisticRegression  # pyright: ignore[reportMissingImports]
+    from sklearn.pipeline import make_pipeline  # pyright: ignore[reportMissingImports]
+
+    def line(balanced: bool) -> Any:
+        return make_pipeline(
+            TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True),
+            LogisticRegression(C=10, max_iter=1000, class_weight="balanced" if balanced else None),
+        )
+
+    train, valid = tweets(data, "train"), tweets(data, "valid")
+    model = line(False).fit([each.text for each in train], [_class(each) for each in train])
+    truth = [_class(each) for each in valid]
+    told = list(model.predict([each.text for each in valid]))
+    rows = [*train, *cases(data, valid=False) * CASES]
+    model = line(True).fit(
+        [each.text for each in rows], ["HATE_SPEECH" in each.labels for each in rows]
+    )
+    checks = cases(data, valid=True)
+    found = model.predict([each.text for each in checks])
+    return {
+        "davidson three classes accuracy": figures.accuracy(truth, told),
+        "davidson three classes macro F1": figures.macro_f1(truth, told),
+        "hatecheck accuracy": sum(
+            bool(a) == ("HATE_SPEECH" in each.labels) for a, each in zip(found, checks, strict=True)
+        )
+        / len(checks),
+    }

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,10 +22,10 @@ import torch  # pyright: ignore[reportMissingImports]
 import torch.nn.functional as F  # pyright: ignore[reportMissingImports]
 from torch import Tensor  # pyright: ignore[reportMissingImports]
 
-from sagebrush.nlp.text.tokens import Reader
-from sagebrush.nlp.training.encoding import Encoded, batches, encode
-from sagebrush.nlp.training.model import Encoder
-from sagebrush.nlp.training.tasks import Kind, Task
+from ..text.tokens import Reader
+from .encoding import Encoded, batches, encode
+from .model import Encoder
+from .tasks import Kind, Task
 
 Progress = Callable[[int, int, float], None]
 """Called after each step: steps done, steps in all, the running loss."""
@@ -64,7 +63,6 @@ def train(
     model.words.weight.requires_grad = plan.embeddings
     optimiser = _optimiser(model, plan)
     mean: list[Tensor] = []
-    start = time.monotonic()
     running = 0.0
     model.train()
     for step, (task, batch) in enumerate(todo):
@@ -85,7 +83,6 @@ def train(
     for value, kept in zip(mean, (p for p in model.parameters() if p.requires_grad), strict=False):
         kept.data.copy_(value)
     model.eval()
-    del start
 
 
 def _fold(mean: list[Tensor], model: Encoder, count: int) -> None:
