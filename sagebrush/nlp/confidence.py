@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy
 
-from sagebrush.nlp import decoding
-from sagebrush.nlp.spans import Span
+from . import decoding
+from .spans import Span
 
 
 @dataclass(frozen=True)

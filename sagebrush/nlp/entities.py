@@ -18,10 +18,10 @@ from collections.abc import Sequence
 
 import numpy
 
-from sagebrush.nlp import grammar
-from sagebrush.nlp.confidence import Confidence, tagged
-from sagebrush.nlp.events import events
-from sagebrush.nlp.spans import Span
+from . import grammar
+from .confidence import Confidence, tagged
+from .events import events
+from .spans import Span
 
 LABELS = (
     "PERSON", "LOCATION", "ORGANIZATION", "COMMERCIAL_ITEM", "EVENT", "TITLE", "OTHER",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from sagebrush.nlp.spans import Span
+from .spans import Span
 
 SCORE = 0.9
 """A rule's confidence: it is not fitted, since no set annotates events."""
@@ -37,7 +37,4 @@ _EVENTS = re.compile(r"(?<![\w@#])(?:" + "|".join(_RULES) + r")(?!\w)")
 
 def events(text: str) -> list[Span]:
     """The names of events in the text, from left to right."""
-    return [
-        Span(found.start(), found.end(), "EVENT", SCORE)
-        for found in _EVENTS.finditer(text)
-    ]
+    return [Span(found.start(), found.end(), "EVENT", SCORE) for found in _EVENTS.finditer(text)]

@@ -16,15 +16,13 @@ Word = tuple[str, str]
 Naming = Callable[[str, str], str]
 """The label of what is named, by the set's label and the words."""
 
-_BEFORE = frozenset(["(", "[", "“", "‘", "$", "£", "€", "#", "@"])
+_BEFORE = frozenset("([“‘$£€#@")
 """No space follows these."""
-_AFTER = frozenset(
-    [".", ",", "!", "?", ":", ";", ")", "]", "%", "”", "…", "n't", "N'T", "'s", "’s", "'S", "'m", "’m"]
-    + ["'re", "’re", "'ve", "’ve", "'ll", "’ll", "'d", "’d", "n’t", "..", "...", "....", "!!", "!!!"]
-)
+_CLINGING = ". , ! ? : ; ) ] % ” … n't N'T n’t 's ’s 'S 'm ’m 're ’re 've ’ve 'll ’ll 'd ’d .. ... .... !! !!!"
+_AFTER = frozenset(_CLINGING.split())
 """No space stands before these."""
-_ENDINGS = frozenset(["s", "t", "m", "re", "ve", "ll", "d", "S", "T"])
-_QUOTES = frozenset(["'", "´", "’"])
+_ENDINGS = frozenset(("s", "t", "m", "re", "ve", "ll", "d", "S", "T"))
+_QUOTES = frozenset("'´’")
 
 
 def sentences(file: Path) -> list[list[Word]]:

@@ -3,75 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy
 
 from sagebrush.nlp.confidence import Confidence, logit, tagged
 from sagebrush.nlp.spans import Span
 from sagebrush.nlp.training import figures
-from sagebrush.nlp.training.encoding import Encoded, first_pieces
+from sagebrush.nlp.training.tasks import Example
 
 TRIED = tuple(step / 4 for step in range(4, -13, -1))
 """What may be added to the logit of O: 1 to -3."""
 
 
-def words_of(example: Encoded) -> list[tuple[int, int]]:
-    """The offsets of the words whose logits a tagger tells."""
-    tokens = example.tokens
-    starts = first_pieces(tokens)
-    lasts = numpy.append(starts[1:] - 1, len(tokens) - 1)
-    return list(zip(tokens.begins[starts].tolist(), tokens.ends[lasts].tolist(), strict=True))
+@dataclass(frozen=True)
+class Answer:
+    """What a tagger answers to an example: the logits, [words, classes], of words at these offsets."""
+
+    example: Example
+    words: Sequence[tuple[int, int]]
+    logits: numpy.ndarray
 
 
 def found(
-    examples: Sequence[Encoded],
-    logits: Sequence[numpy.ndarray],
-    labels: Sequence[str],
-    confidence: Confidence,
+    answers: Sequence[Answer], labels: Sequence[str], confidence: Confidence
 ) -> list[list[Span]]:
-    """The spans of each example, of labels that its set annotates."""
+    """The spans of each answer, of labels that its set annotates."""
     told = []
-    for example, each in zip(examples, logits, strict=True):
-        known = example.example.known
-        spans = tagged(each, words_of(example), labels, confidence)
+    for each in answers:
+        known = each.example.known
+        spans = tagged(each.logits, each.words, labels, confidence)
         told.append([span for span in spans if known is None or span.label in known])
     return told
 
 
-def fit(
-    examples: Sequence[Encoded], logits: Sequence[numpy.ndarray], labels: Sequence[str]
-) -> Confidence:
+def by_set(
+    answers: Sequence[Answer], told: Sequence[Sequence[Span]]
+) -> dict[str, dict[str, float]]:
+    """F1 of spans by set, and in each by label and over "all"."""
+    sources = sorted({each.example.source for each in answers})
+    figured = {}
+    for source in sources:
+        at = [at for at, each in enumerate(answers) if each.example.source == source]
+        truths = [answers[each].example.spans for each in at]
+        figured[source] = figures.span_f1(truths, [told[each] for each in at])
+    return figured
+
+
+def fit(answers: Sequence[Answer], labels: Sequence[str]) -> Confidence:
     """The numbers that give the best mean F1 over the sets, and scores that are probabilities."""
-    sources = sorted({each.example.source for each in examples})
 
     def value(outside: float) -> float:
-        told = found(examples, logits, labels, Confidence(outside))
-        return sum(_f1(examples, told, source) for source in sources) / len(sources)
+        figured = by_set(answers, found(answers, labels, Confidence(outside)))
+        return sum(each.get("all", 0.0) for each in figured.values()) / max(1, len(figured))
 
     outside = max(TRIED, key=value)
-    told = found(examples, logits, labels, Confidence(outside))
-    chances, right = outcomes(examples, told)
-    slope, intercept = platt(chances, right)
-    return Confidence(outside, slope, intercept)
-
-
-def _f1(examples: Sequence[Encoded], told: Sequence[Sequence[Span]], source: str) -> float:
-    pairs = [
-        (each.example.spans, spans)
-        for each, spans in zip(examples, told, strict=True)
-        if each.example.source == source
-    ]
-    return figures.span_f1([truth for truth, _ in pairs], [spans for _, spans in pairs]).get("all", 0.0)
+    told = found(answers, labels, Confidence(outside))
+    return Confidence(outside, *platt(*outcomes(answers, told)))
 
 
 def outcomes(
-    examples: Sequence[Encoded], told: Sequence[Sequence[Span]]
+    answers: Sequence[Answer], told: Sequence[Sequence[Span]]
 ) -> tuple[numpy.ndarray, numpy.ndarray]:
     """The score of each span that was found, and whether it is right (1) or not (0)."""
     scores: list[float] = []
     right: list[float] = []
-    for example, spans in zip(examples, told, strict=True):
-        truth = {(each.begin, each.end, each.label) for each in example.example.spans}
+    for answer, spans in zip(answers, told, strict=True):
+        truth = {(each.begin, each.end, each.label) for each in answer.example.spans}
         for span in spans:
             scores.append(span.score)
             right.append(float((span.begin, span.end, span.label) in truth))
@@ -84,12 +82,19 @@ def platt(chances: numpy.ndarray, right: numpy.ndarray) -> tuple[float, float]:
     if len(set(right.tolist())) < 2:
         return 1.0, 0.0
     x = numpy.stack([[logit(each) for each in chances], numpy.ones(len(chances))], 1)
+    signs = 2 * right - 1
+
+    def loss(weights: numpy.ndarray) -> float:
+        return float(numpy.logaddexp(0, -signs * (x @ weights)).mean())
+
     weights = numpy.array([1.0, 0.0])
     for _ in range(50):
-        p = 1 / (1 + numpy.exp(-x @ weights))
-        gradient = x.T @ (right - p) - 1e-3 * weights
+        p = 1 / (1 + numpy.exp(-numpy.clip(x @ weights, -30, 30)))
         hessian = (x * (p * (1 - p))[:, None]).T @ x + 1e-3 * numpy.eye(2)
-        weights = weights + numpy.linalg.solve(hessian, gradient)
+        step = numpy.linalg.solve(hessian, x.T @ (right - p))
+        while loss(weights + step) > loss(weights) and abs(step).max() > 1e-9:
+            step = step / 2
+        weights = weights + step
     return max(0.05, float(weights[0])), float(weights[1])
 
 

@@ -17,13 +17,11 @@ import random
 import re
 from pathlib import Path
 
+from sagebrush.nlp.entities import LABELS
 from sagebrush.nlp.spans import Span
 from sagebrush.nlp.training import columns, sets
 from sagebrush.nlp.training.tasks import Example, Kind, Task
 
-LABELS = (
-    "PERSON", "LOCATION", "ORGANIZATION", "COMMERCIAL_ITEM", "EVENT", "TITLE", "OTHER",
-)  # fmt: skip
 WNUT = {
     "person": "PERSON",
     "location": "LOCATION",
@@ -39,8 +37,10 @@ SLOTS = {
 }
 """Snips' slots that are one of the types."""
 UNSURE = frozenset(
-    "artist entity_name location_name party_size_description playlist poi restaurant_name service"
-    " served_dish cuisine".split()
+    (
+        *("artist", "entity_name", "location_name", "party_size_description", "playlist", "poi"),
+        *("restaurant_name", "service", "served_dish", "cuisine"),
+    )
 )
 """Slots that hold names of several types: utterances with one of them are left out."""
 HELD_BACK = 6
@@ -54,7 +54,8 @@ _EVENT = re.compile(
 )
 _MADE = re.compile(r"\b[A-Z]{1,3}-?\d+|\d+ ?mm\b")
 _PEOPLE = re.compile(
-    r"\w*(?:ish|ese|ans?|ians?|ch|ic|ews?|[Gg]oths?|oles?|ots?|ers?|ists?|lamized|Greek|ptera|ity)"
+    r"(?:[\w-]+ )*[\w-]*(?:ish|ese|ans?|ch|ics?|ews?|[Gg]oths?|oles?|ots?|ists?|ants|ans|erbs|acens|enses|"
+    r"otes|h?ets|fets|fos|isms?|lamized|Greek|Latin|ptera|anity)"
 )
 
 

@@ -13,52 +13,61 @@ from collections.abc import Callable, Sequence
 
 from sagebrush.nlp.spans import Span
 
-GIVEN = (
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+def _phrases(text: str) -> tuple[str, ...]:
+    return tuple(text.split("|"))
+
+
+GIVEN = _words(
     "Wei Zhang Li Na Mei Haruto Yuki Sakura Kenji Min-jun Ji-woo Seo-yeon Linh Nguyen Thuy Arjun Priya"
     " Ananya Rahul Lakshmi Fatima Mohammed Ahmed Aisha Omar Layla Yusuf Zeynep Mehmet Emre Amara Chidi"
     " Ngozi Kwame Abena Thandiwe Sipho Zanele José María Luis Sofía Mateo Camila João Beatriz Thiago"
     " Jürgen Anke Uwe Søren Bjørn Åsa Łukasz Zofia Jiří Zdeněk Ioana Andrei Olga Dmitri Svetlana Ivan"
     " Giulia Matteo Chiara Pierre Élodie Théo Siobhán Niamh Seán Gwen Angus Noa Avi Miriam Levi Tāne"
     " Keanu Ayelet Nils Eero Aino Katalin László Elif Dragan Milica Nikos Eleni Tuan Somchai Putri Budi"
-).split()
-SURNAMES = (
-    *"van Dijk|de Vries|Van der Berg|De Luca|Le Roux|St. Clair|Bin Rashid".split("|"),
-    *(
-    "Smith Johnson Williams Brown Jones Garcia Miller Davis Rodriguez Martinez Wilson Anderson Taylor"
-    " Moore Jackson Thompson White Harris Clark Lewis Robinson Walker Young King Wright Scott Green Baker"
-    " Adams Nelson Carter Mitchell Roberts Turner Phillips Campbell Parker Evans Edwards Collins Stewart"
-    " Wang Chen Liu Yang Huang Zhao Wu Zhou Sato Suzuki Takahashi Tanaka Watanabe Kim Park Choi Jung"
-    " Nguyễn Tran Pham Singh Patel Sharma Kumar Reddy Iyer Khan Hussain Al-Farsi Haddad Nasser Yılmaz Demir"
-    " Okafor Adeyemi Mensah Boateng Dlamini Nkosi Mbeki Hernández López Pérez Gómez Silva Santos Oliveira"
-    " Ferreira Müller Schmidt Schneider Fischer Weber Becker Hoffmann Hansen Nielsen Johansson Lindqvist"
-    " Virtanen Korhonen Kowalski Wiśniewska Nowak Novák Dvořáková Horvat Nagy Szabó Popescu Ionescu Ivanova"
-    " Petrov Kuznetsov Sokolova Rossi Bianchi Esposito Dubois Lefèvre Moreau O'Brien O'Sullivan Murphy"
-    " MacDonald McCarthy Janssens Papadopoulos Cohen Friedman Goldberg Kealoha Vega"
-    ).split(),
 )
-STREETS = (
+SURNAMES = (
+    *_phrases("van Dijk|de Vries|Van der Berg|De Luca|Le Roux|St. Clair|Bin Rashid"),
+    *_words(
+        "Smith Johnson Williams Brown Jones Garcia Miller Davis Rodriguez Martinez Wilson Anderson Taylor"
+        " Moore Jackson Thompson White Harris Clark Lewis Robinson Walker Young King Wright Scott Green Baker"
+        " Adams Nelson Carter Mitchell Roberts Turner Phillips Campbell Parker Evans Edwards Collins Stewart"
+        " Wang Chen Liu Yang Huang Zhao Wu Zhou Sato Suzuki Takahashi Tanaka Watanabe Kim Park Choi Jung"
+        " Nguyễn Tran Pham Singh Patel Sharma Kumar Reddy Iyer Khan Hussain Al-Farsi Haddad Nasser Yılmaz Demir"
+        " Okafor Adeyemi Mensah Boateng Dlamini Nkosi Mbeki Hernández López Pérez Gómez Silva Santos Oliveira"
+        " Ferreira Müller Schmidt Schneider Fischer Weber Becker Hoffmann Hansen Nielsen Johansson Lindqvist"
+        " Virtanen Korhonen Kowalski Wiśniewska Nowak Novák Dvořáková Horvat Nagy Szabó Popescu Ionescu Ivanova"
+        " Petrov Kuznetsov Sokolova Rossi Bianchi Esposito Dubois Lefèvre Moreau O'Brien O'Sullivan Murphy"
+        " MacDonald McCarthy Janssens Papadopoulos Cohen Friedman Goldberg Kealoha Vega"
+    ),
+)
+STREETS = _words(
     "Main Oak Maple Cedar Elm Park Washington Lake Hill Church Mill High Station Victoria Queen Bridge"
     " Spring Chestnut Highland Sunset Jefferson Riverside Linden Birch Franklin Juniper Harbor Meadow"
     " Canterbury Ashford Kingsway Fairview Magnolia Willow Prospect Orchard Liberty Union Pleasant"
-).split()
-WAYS = (
+)
+WAYS = _words(
     "Street St St. Avenue Ave Ave. Road Rd Rd. Boulevard Blvd Lane Ln Drive Dr Court Ct Place Way Terrace"
     " Crescent Close Parkway Highway Square Row"
-).split()
-ABROAD = (
+)
+ABROAD = _phrases(
     "{w}straße {n}|{w}strasse {n}|{w}weg {n}|{w}allee {n}|{w}gasse {n}|rue de {w} {n}|{n} rue {w}|"
     "{n}, avenue de {w}|Via {w} {n}|Calle {w} {n}|Calle de {w}, {n}|Avenida {w} {n}|Rua {w} {n}|"
     "Plaza {w} {n}|{w}gatan {n}|{w}vägen {n}|{w}vej {n}|{w}gade {n}|{w}veien {n}|{w}katu {n}|{w}tie {n}|"
     "ul. {w} {n}|ulica {w} {n}|{w} utca {n}.|{w} út {n}|{w}straat {n}|{w}laan {n}|{w} ulica {n}|"
     "Jalan {w} {n}|{w} Marg {n}|{n}-chome {w}|{w} caddesi No. {n}|{w} sokak {n}|{w}ova {n}"
-).split("|")
-STEMS = (
+)
+STEMS = _words(
     "Haupt Bahnhof Linden Garten Rosen Kirch Schul Berg Wald Mozart Goethe Verdi Garibaldi Roma Mayor"
     " Bolívar Cervantes Miguel Flores Liberdade Kungs Drottning Storgat Nørre Vester Møller Kirke Sol"
     " Puisto Koulu Mäki Rynek Polna Kossuth Petőfi Rákóczi Kerk Dorp Molen Nehru Gandhi Sudirman Atatürk"
     " Victor Hugo Pasteur République Castelo Prešeren Slovan Jirásk Husov"
-).split()
-CITIES = (
+)
+CITIES = _phrases(
     "Springfield|Portland|Austin|Denver|Chicago|Boston|Seattle|New York|San Diego|Los Angeles|Houston|"
     "London|Manchester|Leeds|Bristol|Glasgow|Cardiff|Dublin|Cork|Toronto|Vancouver|Montréal|Sydney|"
     "Melbourne|Perth|Auckland|Wellington|Cape Town|Lagos|Nairobi|Accra|Cairo|Mumbai|Bengaluru|Delhi|"
@@ -67,40 +76,53 @@ CITIES = (
     "Milano|Napoli|Athens|Istanbul|Ankara|Warszawa|Kraków|Praha|Brno|Budapest|Szeged|Bucharest|Sofia|"
     "Zagreb|Ljubljana|Oslo|Bergen|Stockholm|Göteborg|Malmö|København|Aarhus|Helsinki|Tampere|Reykjavík|"
     "Amsterdam|Utrecht|Antwerpen|Mexico City|Bogotá|Lima|Santiago|Buenos Aires|São Paulo|Recife"
-).split("|")
-COUNTRIES = (
+)
+COUNTRIES = _phrases(
     "USA|United States|United Kingdom|UK|Ireland|Canada|Australia|New Zealand|South Africa|Nigeria|Kenya|"
     "India|Pakistan|Thailand|Vietnam|Indonesia|Japan|South Korea|China|Germany|Austria|Switzerland|"
     "France|Spain|Portugal|Italy|Greece|Turkey|Poland|Czech Republic|Hungary|Romania|Croatia|Norway|"
     "Sweden|Denmark|Finland|Iceland|Netherlands|Belgium|Mexico|Colombia|Peru|Chile|Brazil|Tunisia|Egypt"
-).split("|")
-STATES = "AL AK AZ CA CO CT FL GA IL IN KS LA MA MD MI MN NC NJ NV NY OH OR PA TX UT VA WA WI".split()
-NATIONS = (
+)
+STATES = _words(
+    "AL AK AZ CA CO CT FL GA IL IN KS LA MA MD MI MN NC NJ NV NY OH OR PA TX UT VA WA WI"
+)
+NATIONS = _words(
     "American British Irish Canadian Australian Nigerian Kenyan Indian Thai Vietnamese Japanese Korean"
     " Chinese German Austrian Swiss French Spanish Portuguese Italian Greek Turkish Polish Czech Hungarian"
     " Romanian Croatian Norwegian Swedish Danish Finnish Dutch Belgian Mexican Peruvian Brazilian Jewish"
     " Catholic Muslim Hindu Buddhist Democrat Republican"
-).split()
-FIRMS = (
+)
+FIRMS = _words(
     "Northwind Bluepeak Redwood Ironclad Summit Harborview Evergreen Quantum Lattice Brightside Pinnacle"
     " Cobalt Silverline Meridian Horizon Atlas Vertex Nimbus Cascade Keystone Orchid Falcon Granite Tidal"
     " Hexagon Zenith Clearwater Stonebridge Fernwood Copperfield Datawise Medivance Agrinova Finlytics"
-).split()
-KINDS = (
+)
+KINDS = _phrases(
     "Inc|Inc.|LLC|Ltd|Ltd.|PLC|GmbH|Group|Corp.|Corporation|Holdings|Partners|Systems|Solutions|Labs|Bank|"
     "Insurance|University|Hospital|Foundation|Logistics|Technologies|Consulting|and Sons|Capital"
-).split("|")
-TITLES = "Mr. Mrs. Ms. Miss Dr. Prof. Mr Mrs Ms Dr Sir Dame".split()
-JOBS = (
+)
+TITLES = _words("Mr. Mrs. Ms. Miss Dr. Prof. Mr Mrs Ms Dr Sir Dame")
+JOBS = _phrases(
     "software engineer|registered nurse|chief financial officer|accountant|school teacher|sales manager|"
     "civil engineer|data analyst|electrician|marketing director|legal assistant|HR manager|pharmacist|"
     "dental hygienist|truck driver|graphic designer|office administrator|bank teller|police officer"
-).split("|")
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-MONTHS = (
-    "January February March April May June July August September October November December".split()
 )
-FRAMES = (
+DAYS = _words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
+MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+FRAMES = _phrases(
     "Hi, this is {PERSON} calling about my order.|Dear {TITLE} {PERSON}, thank you for your letter.|"
     "{PERSON} has been working for {ORGANIZATION} since {DATE_TIME}.|Regards, {PERSON}|Best, {PERSON}\n"
     "{ORGANIZATION}|Please send the parcel to {PERSON}, {STREET_ADDRESS}.|Ship to: {STREET_ADDRESS}|"
@@ -139,7 +161,7 @@ FRAMES = (
     "{PERSON:family}|The {PERSON:family} case goes back to {DATE_TIME}.|{GPE} is lovely in spring.|"
     "Flights to {GPE:country} are cheap.|The government of {GPE:country} resigned.|She studied at the "
     "University of {GPE}."
-).split("|")
+)
 _FIELD = re.compile(r"\{([A-Z_]+)(?::([a-z]+))?\}")
 
 
@@ -226,7 +248,9 @@ class Drawer:
         """A street with a number, a box, a military address; `full`: with town and code."""
         if form == "street":
             return self.street()
-        number = self.chance.choice((str(self.chance.randint(1, 9999)), self.digits("#####"), "12B"))
+        number = self.chance.choice(
+            (str(self.chance.randint(1, 9999)), self.digits("#####"), "12B")
+        )
         kind = self.chance.random()
         if kind < 0.45:
             line = f"{number} {self.street()}"
@@ -238,10 +262,14 @@ class Drawer:
             line = f"{self.chance.choice(('P.O. Box', 'PO Box', 'Postfach', 'Box'))} {self.digits('####')}"
         else:
             return self.digits(
-                self.chance.choice(("PSC ####, Box ####\nAPO AP #####", "Unit #### Box ####\nFPO AE #####"))
+                self.chance.choice(
+                    ("PSC ####, Box ####\nAPO AP #####", "Unit #### Box ####\nFPO AE #####")
+                )
             )
         if self.chance.random() < 0.3:
-            flat = self.chance.choice(("Apt. ###", "Apt #A", "Suite ###", "Unit ##", "Flat #", "#. OG"))
+            flat = self.chance.choice(
+                ("Apt. ###", "Apt #A", "Suite ###", "Unit ##", "Flat #", "#. OG")
+            )
             line += self.chance.choice((", ", " ", "\n")) + self.digits(flat)
         return line if form != "full" else line + self._town()
 
@@ -270,7 +298,11 @@ class Drawer:
 
     def date(self, _: str) -> str:
         """A date, a time, a year or a day of the week, in many ways of writing."""
-        day, month, year = self.chance.randint(1, 28), self.chance.randint(1, 12), self.chance.randint(1930, 2029)
+        day, month, year = (
+            self.chance.randint(1, 28),
+            self.chance.randint(1, 12),
+            self.chance.randint(1930, 2029),
+        )
         name = MONTHS[month - 1]
         clock = f"{self.chance.randint(0, 23):02}:{self.chance.randint(0, 59):02}"
         ways = (
