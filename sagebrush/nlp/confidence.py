@@ -6,14 +6,14 @@ Three numbers, fitted on validation data, mend both (`training/confidence.py`).
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
-import numpy
-
-from . import decoding
-from .spans import Span
+FILE = "confidence.json"
+"""Beside the encoder's files: the numbers of each tagger, by its head's name."""
 
 
 @dataclass(frozen=True)
@@ -33,20 +33,19 @@ class Confidence:
         return 1 / (1 + math.exp(-(self.intercept + self.slope * logit(probability))))
 
 
+def load(file: Path) -> dict[str, Confidence]:
+    """What a file says of each tagger. Raises FileNotFoundError without the file."""
+    told = json.loads(file.read_text(encoding="utf-8"))
+    return {name: Confidence(**numbers) for name, numbers in told.items()}
+
+
+def save(file: Path, fitted: Mapping[str, Confidence]) -> None:
+    """The file says this of each tagger."""
+    told = {name: asdict(numbers) for name, numbers in fitted.items()}
+    file.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
 def logit(probability: float) -> float:
     """The logarithm of the odds, within ±12."""
     kept = min(max(probability, 1e-9), 1 - 1e-9)
     return min(max(math.log(kept / (1 - kept)), -12.0), 12.0)
-
-
-def tagged(
-    logits: numpy.ndarray,
-    words: Sequence[tuple[int, int]],
-    labels: Sequence[str],
-    confidence: Confidence,
-) -> list[Span]:
-    """The spans of a tagger: `logits` is [words, 1 + 2 * labels], `words` are offsets in the text."""
-    moved = logits.astype(numpy.float64)
-    moved[:, 0] += confidence.outside
-    found = decoding.spans(moved, words, labels)
-    return [replace(each, score=confidence.score(each.score)) for each in found]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy
 
-from sagebrush.nlp.confidence import Confidence, logit, tagged
+from sagebrush.nlp.confidence import Confidence, logit
 from sagebrush.nlp.spans import Span
+from sagebrush.nlp.tagging import tagged
 from sagebrush.nlp.training import figures
 from sagebrush.nlp.training.tasks import Example
 

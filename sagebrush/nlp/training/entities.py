@@ -17,7 +17,7 @@ import random
 import re
 from pathlib import Path
 
-from sagebrush.nlp.entities import LABELS
+from sagebrush.nlp.entities import HEAD, LABELS
 from sagebrush.nlp.spans import Span
 from sagebrush.nlp.training import columns, sets
 from sagebrush.nlp.training.tasks import Example, Kind, Task
@@ -86,7 +86,7 @@ def task(data: Path) -> Task:
         *snips(data),
     ]
     valid = [*wnut(data, "valid"), *btc(data, "valid"), *wikigold(data, "valid")]
-    return Task("entities", Kind.TOKENS, LABELS, train, valid, sampling=1.5)
+    return Task(HEAD, Kind.TOKENS, LABELS, train, valid, sampling=1.5)
 
 
 def wnut(data: Path, part: str, natural: bool = False) -> list[Example]:

@@ -11,32 +11,11 @@ import random
 import zipfile
 from pathlib import Path
 
+from sagebrush.nlp.personal import HEAD, LABELS
 from sagebrush.nlp.spans import Span
 from sagebrush.nlp.training import entities, fictions, sets
 from sagebrush.nlp.training.tasks import Example, Kind, Task
 
-LABELS = (
-    "PERSON", "STREET_ADDRESS", "GPE", "ORGANIZATION", "DATE_TIME", "AGE", "TITLE", "NRP", "ZIP_CODE",
-    "PHONE_NUMBER", "CREDIT_CARD", "EMAIL_ADDRESS", "DOMAIN_NAME", "IBAN_CODE", "IP_ADDRESS", "US_SSN",
-    "US_DRIVER_LICENSE",
-)  # fmt: skip
-AWS = {
-    "PERSON": "NAME",
-    "STREET_ADDRESS": "ADDRESS",
-    "GPE": "ADDRESS",
-    "ZIP_CODE": "ADDRESS",
-    "DATE_TIME": "DATE_TIME",
-    "AGE": "AGE",
-    "PHONE_NUMBER": "PHONE",
-    "CREDIT_CARD": "CREDIT_DEBIT_NUMBER",
-    "EMAIL_ADDRESS": "EMAIL",
-    "DOMAIN_NAME": "URL",
-    "IBAN_CODE": "INTERNATIONAL_BANK_ACCOUNT_NUMBER",
-    "IP_ADDRESS": "IP_ADDRESS",
-    "US_SSN": "SSN",
-    "US_DRIVER_LICENSE": "DRIVER_ID",
-}
-"""AWS's type of each; AWS has none for organisations, titles and nationalities."""
 RUNNING = {"PERSON": "PERSON", "LOCATION": "GPE", "ORGANIZATION": "ORGANIZATION"}
 VALIDATION = 5
 """Templates whose number is 2 beyond a multiple of this are for validation: no template is in both parts."""
@@ -45,7 +24,7 @@ VALIDATION = 5
 def task(data: Path) -> Task:
     """The task with its sets below `data`."""
     train = [*presidio(data, "train"), *made(data, 2500), *running(data)]
-    return Task("pii", Kind.TOKENS, LABELS, train, presidio(data, "valid"), sampling=2.0)
+    return Task(HEAD, Kind.TOKENS, LABELS, train, presidio(data, "valid"), sampling=2.0)
 
 
 def presidio(data: Path, part: str) -> list[Example]:
