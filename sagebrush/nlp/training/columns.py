@@ -71,6 +71,13 @@ def written(words: Sequence[Word], naming: Naming) -> tuple[str, tuple[Span, ...
             spaces[at] = False
         elif before in _QUOTES and word in _ENDINGS:
             spaces[at - 1] = spaces[at] = False
+        elif (
+            before in (",", ".", ":")
+            and word[:1].isdigit()
+            and at > 1
+            and words[at - 2][0][-1:].isdigit()
+        ):
+            spaces[at] = False  # 10 , 000
     return _text(words, spaces, naming)
 
 

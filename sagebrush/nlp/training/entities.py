@@ -19,7 +19,7 @@ from pathlib import Path
 
 from sagebrush.nlp.entities import HEAD, LABELS
 from sagebrush.nlp.spans import Span
-from sagebrush.nlp.training import columns, sets
+from sagebrush.nlp.training import columns, sets, variations
 from sagebrush.nlp.training.tasks import Example, Kind, Task
 
 WNUT = {
@@ -45,6 +45,8 @@ UNSURE = frozenset(
 """Slots that hold names of several types: utterances with one of them are left out."""
 HELD_BACK = 6
 """Every sixth document of WikiGold, which has no validation part, is not trained on."""
+
+FEW = frozenset(("TITLE", "COMMERCIAL_ITEM"))
 
 _EVENT = re.compile(
     r"\b(battle|battles|war|wars|campaign|siege|operation|olympics|games|cup|cups|festival|awards?|day|"
@@ -75,18 +77,20 @@ def of_wikigold(label: str, words: str) -> str:
 
 
 def task(data: Path) -> Task:
-    """The task with its sets below `data`: every text once joined and once as people write it."""
-    train = [
-        *wnut(data, "train"),
-        *wnut(data, "train", natural=True),
-        *btc(data, "train"),
-        *btc(data, "train", natural=True),
-        *wikigold(data, "train"),
-        *wikigold(data, "train", natural=True),
-        *snips(data),
-    ]
+    """The task with its sets below `data`: every text once joined, and once as people write it, varied.
+
+    Sentences with a title or a thing to buy, which are few, are there twice more, with other names.
+    """
+    chance = random.Random(4)
+    joined = [*wnut(data, "train"), *btc(data, "train"), *wikigold(data, "train")]
+    written = [each for read in (wnut, btc, wikigold) for each in read(data, "train", natural=True)]
+    commands = snips(data)
+    names = variations.names_of([*written, *commands])
+    train = [*joined, *(variations.varied(each, names, chance) for each in written)]
+    rare = [each for each in joined if {span.label for span in each.spans} & FEW]
+    train += [variations.swapped(each, names, chance) for each in 2 * rare]
     valid = [*wnut(data, "valid"), *btc(data, "valid"), *wikigold(data, "valid")]
-    return Task(HEAD, Kind.TOKENS, LABELS, train, valid, sampling=1.5)
+    return Task(HEAD, Kind.TOKENS, LABELS, [*train, *commands], valid, sampling=1.5)
 
 
 def wnut(data: Path, part: str, natural: bool = False) -> list[Example]:
