@@ -71,14 +71,14 @@ def written(words: Sequence[Word], naming: Naming) -> tuple[str, tuple[Span, ...
             spaces[at] = False
         elif before in _QUOTES and word in _ENDINGS:
             spaces[at - 1] = spaces[at] = False
-        elif (
-            before in (",", ".", ":")
-            and word[:1].isdigit()
-            and at > 1
-            and words[at - 2][0][-1:].isdigit()
-        ):
-            spaces[at] = False  # 10 , 000
+        elif before in (",", ".", ":") and at > 1 and _one_number(words[at - 2][0], before, word):
+            spaces[at] = False
     return _text(words, spaces, naming)
+
+
+def _one_number(first: str, mark: str, second: str) -> bool:
+    """Whether 10 , 000 and 10 : 30 are one number."""
+    return first[-1:].isdigit() and second[:1].isdigit() and (mark != "," or len(second) == 3)
 
 
 def _text(

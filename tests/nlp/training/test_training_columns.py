@@ -32,7 +32,7 @@ def test_a_beginning_parts_names_and_a_loose_inside_is_one() -> None:
         ('She said " no " !', 'She said "no"!'),
         ("I ' m from # Oslo , @ kim", "I'm from #Oslo, @kim"),
         ("🙂 100 % of $ 5", "🙂 100% of $5"),
-        ("at 10 : 30 , 2 of 10 , 000", "at 10:30,2 of 10,000"),
+        ("at 10 : 30 , 2 of 10 , 000", "at 10:30, 2 of 10,000"),
     ],
 )
 def test_spaces_stand_where_people_write_them(words: str, text: str) -> None:
