@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sagebrush.nlp.spans import Span
+from ..spans import Span
 
 Word = tuple[str, str]
 """A word and its tag."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy
 
-from sagebrush.nlp.confidence import Confidence, logit
-from sagebrush.nlp.spans import Span
-from sagebrush.nlp.tagging import tagged
-from sagebrush.nlp.training import figures
-from sagebrush.nlp.training.tasks import Example
+from ..confidence import Confidence, logit
+from ..spans import Span
+from ..tagging import tagged
+from . import figures
+from .tasks import Example
 
 TRIED = tuple(step / 4 for step in range(4, -13, -1))
 """What may be added to the logit of O: 1 to -3."""

@@ -17,10 +17,10 @@ import random
 import re
 from pathlib import Path
 
-from sagebrush.nlp.entities import HEAD, LABELS
-from sagebrush.nlp.spans import Span
-from sagebrush.nlp.training import columns, sets, variations
-from sagebrush.nlp.training.tasks import Example, Kind, Task
+from ..entities import HEAD, LABELS
+from ..spans import Span
+from . import columns, sets, variations
+from .tasks import Example, Kind, Task
 
 WNUT = {
     "person": "PERSON",

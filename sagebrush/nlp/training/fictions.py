@@ -11,7 +11,7 @@ import re
 import string
 from collections.abc import Callable, Sequence
 
-from sagebrush.nlp.spans import Span
+from ..spans import Span
 
 
 def _words(text: str) -> tuple[str, ...]:

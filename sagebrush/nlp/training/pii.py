@@ -11,10 +11,10 @@ import random
 import zipfile
 from pathlib import Path
 
-from sagebrush.nlp.personal import HEAD, LABELS
-from sagebrush.nlp.spans import Span
-from sagebrush.nlp.training import entities, fictions, sets
-from sagebrush.nlp.training.tasks import Example, Kind, Task
+from ..personal import HEAD, LABELS
+from ..spans import Span
+from . import entities, fictions, sets
+from .tasks import Example, Kind, Task
 
 RUNNING = {"PERSON": "PERSON", "LOCATION": "GPE", "ORGANIZATION": "ORGANIZATION"}
 VALIDATION = 5

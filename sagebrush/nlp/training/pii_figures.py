@@ -15,9 +15,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sagebrush.nlp.personal import AWS, in_aws
-from sagebrush.nlp.spans import Span
-from sagebrush.nlp.training import figures
+from ..personal import AWS, in_aws
+from ..spans import Span
+from . import figures
 
 _BETWEEN = re.compile(r"[\s,.>?-]{0,12}")
 _WORD = re.compile(r"\w+")

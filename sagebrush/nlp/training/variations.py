@@ -10,8 +10,8 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sagebrush.nlp.spans import Span
-from sagebrush.nlp.training.tasks import Example
+from ..spans import Span
+from .tasks import Example
 
 Names = Mapping[str, Sequence[str]]
 """Names by their label."""
