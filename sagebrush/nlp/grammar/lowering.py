@@ -14,7 +14,12 @@ def lowered(text: str) -> str:
     lower = text.lower()
     if len(lower) != len(text):
         lower = "".join(low if len(low := char.lower()) == 1 else char for char in text)
-    return lower.translate(_PLAIN)
+    return with_plain_signs(lower)
+
+
+def with_plain_signs(text: str) -> str:
+    """Return the text with a plain space, hyphen and apostrophe for each other kind of them."""
+    return text.translate(_PLAIN)
 
 
 _PLAIN = {
