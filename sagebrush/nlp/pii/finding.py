@@ -28,7 +28,9 @@ _OF_MODEL = {
 _OF_CONTEXT = frozenset(("NAME", "ADDRESS"))
 
 
-def find(texts: Sequence[str], model_spans: Sequence[Sequence[Span]] | None = None) -> list[list[Span]]:
+def find(
+    texts: Sequence[str], model_spans: Sequence[Sequence[Span]] | None = None
+) -> list[list[Span]]:
     """Return the personal information of each text, in order and without overlaps, labelled as AWS's types.
 
     `model_spans` are what a model found in each text, labelled with AWS's types of personal
@@ -39,7 +41,9 @@ def find(texts: Sequence[str], model_spans: Sequence[Sequence[Span]] | None = No
     return [_found(text, spans) for text, spans in zip(texts, given, strict=True)]
 
 
-def contains(texts: Sequence[str], model_spans: Sequence[Sequence[Span]] | None = None) -> list[list[tuple[str, float]]]:
+def contains(
+    texts: Sequence[str], model_spans: Sequence[Sequence[Span]] | None = None
+) -> list[list[tuple[str, float]]]:
     """Return the types that each text holds, each with its best span's score, the best first."""
     answers = []
     for spans in find(texts, model_spans):
@@ -55,14 +59,26 @@ def _found(text: str, model: Sequence[Span]) -> list[Span]:
     claims: list[Candidate] = []
     for rules in (identifiers, introduced, network, phones, people, places, times):
         claims.extend(rules(read))
-    claims.extend(Candidate(span.begin, span.end, _OF_MODEL[span.label], span.score) for span in model if span.label in _OF_MODEL)
-    return [Span(claim.begin, claim.end, claim.label, claim.score) for claim in _one_address(read, _apart(claims))]
+    claims.extend(
+        Candidate(span.begin, span.end, _OF_MODEL[span.label], span.score)
+        for span in model
+        if span.label in _OF_MODEL
+    )
+    return [
+        Span(claim.begin, claim.end, claim.label, claim.score)
+        for claim in _one_address(read, _apart(claims))
+    ]
 
 
 def _rank(claim: Candidate) -> tuple[bool, bool, float, int]:
     """What comes first wins: proven claims; then names and addresses; then by score, less what is told from afar; then the longer."""
     told = 0.0 if claim.distance > 100 else 0.004 * claim.distance
-    return (not claim.sure, claim.label not in _OF_CONTEXT, told - claim.score, claim.begin - claim.end)
+    return (
+        not claim.sure,
+        claim.label not in _OF_CONTEXT,
+        told - claim.score,
+        claim.begin - claim.end,
+    )
 
 
 def _apart(claims: Iterable[Candidate]) -> list[Candidate]:
@@ -88,7 +104,11 @@ def _one_address(read: Read, claims: list[Candidate]) -> list[Candidate]:
     merged: list[Candidate] = []
     for claim in claims:
         last = merged[-1] if merged else None
-        if last and last.label == claim.label == "ADDRESS" and _BETWEEN.match(read.plain, last.end, claim.begin):
+        if (
+            last
+            and last.label == claim.label == "ADDRESS"
+            and _BETWEEN.match(read.plain, last.end, claim.begin)
+        ):
             merged[-1] = Candidate(last.begin, claim.end, "ADDRESS", max(last.score, claim.score))
         else:
             merged.append(claim)

@@ -60,35 +60,132 @@ def _words(*words: str) -> re.Pattern[str]:
 _CARD = _words(
     "cards?", "credit", "debit", "visa", "master ?card", "amex", "american express", "discover", "maestro", "cc", "diners", "tarjetas?", "crédito", "débito", "credito", "debito"
 )  # fmt: skip
-_SSN = _words("ssns?", "ss#", "social security(?: number| no| #)?", "social", "soc sec", "número de seguro social", "seguro social", "seguridad social", "nss")
-_TAX = _words("itins?", "taxpayer", "tax id", "tax identification", "individual tax(?:payer)?", "tin", "contribuyente")
-_ROUTING = _words("routing", "aba", "rtn", "transit", "ach", "número de ruta", "ruta bancaria", "tránsito")
-_ACCOUNT = _words("accounts?", "acct", "acc", "a/c", "checking", "savings", "bank", "direct deposit", "cuentas?", "ahorros", "banco", "corriente")
+_SSN = _words(
+    "ssns?",
+    "ss#",
+    "social security(?: number| no| #)?",
+    "social",
+    "soc sec",
+    "número de seguro social",
+    "seguro social",
+    "seguridad social",
+    "nss",
+)
+_TAX = _words(
+    "itins?",
+    "taxpayer",
+    "tax id",
+    "tax identification",
+    "individual tax(?:payer)?",
+    "tin",
+    "contribuyente",
+)
+_ROUTING = _words(
+    "routing", "aba", "rtn", "transit", "ach", "número de ruta", "ruta bancaria", "tránsito"
+)
+_ACCOUNT = _words(
+    "accounts?",
+    "acct",
+    "acc",
+    "a/c",
+    "checking",
+    "savings",
+    "bank",
+    "direct deposit",
+    "cuentas?",
+    "ahorros",
+    "banco",
+    "corriente",
+)
 _PASSPORT = _words("passports?", "passport number", "pasaportes?")
 _DRIVER = _words(
     r"driver'?s?'? licen[cs]es?", r"driving licen[cs]es?", "licen[cs]e number", r"licen[cs]e no\.?", "licen[cs]e #", "dl", "dln", "dl#", "driver id", "driver'?s? permit",
     "licencia de conduci[rt]", "licencia de manejo", "permiso de conducir", "carn[eé]t? de conducir",
 )  # fmt: skip
-_PLATE = _words("licen[cs]e plates?", "number plates?", "plate numbers?", "plates?", "registration(?: number| plate)?", "reg", "tag number", "matrícula", "matricula", "placas?")
-_VIN = _words("vins?", "vehicle identification(?: number)?", "chassis", "número de bastidor", "bastidor", "número de serie")
-_IBAN = _words("ibans?", "international bank account", "transfer", "account", "cuenta", "transferencia", "bank")
-_SWIFT = _words("swift", "bic", "swift code", "bank identifier", "wire", "swift/bic", "bic/swift", "código swift")
+_PLATE = _words(
+    "licen[cs]e plates?",
+    "number plates?",
+    "plate numbers?",
+    "plates?",
+    "registration(?: number| plate)?",
+    "reg",
+    "tag number",
+    "matrícula",
+    "matricula",
+    "placas?",
+)
+_VIN = _words(
+    "vins?",
+    "vehicle identification(?: number)?",
+    "chassis",
+    "número de bastidor",
+    "bastidor",
+    "número de serie",
+)
+_IBAN = _words(
+    "ibans?", "international bank account", "transfer", "account", "cuenta", "transferencia", "bank"
+)
+_SWIFT = _words(
+    "swift",
+    "bic",
+    "swift code",
+    "bank identifier",
+    "wire",
+    "swift/bic",
+    "bic/swift",
+    "código swift",
+)
 _SIN = _words("sins?", "social insurance(?: number)?", "n\\.?a\\.?s", "seguro social canadiense")
-_CA_HEALTH = _words("health (?:card|number|insurance|care|service|plan)(?: number)?", "ohip", "phn", "medicare card", "ramq", "msp", "tarjeta sanitaria", "tarjeta de salud")
+_CA_HEALTH = _words(
+    "health (?:card|number|insurance|care|service|plan)(?: number)?",
+    "ohip",
+    "phn",
+    "medicare card",
+    "ramq",
+    "msp",
+    "tarjeta sanitaria",
+    "tarjeta de salud",
+)
 _AADHAAR = _words("aadhaar", "aadhar", "adhaar", "uidai", "uid")
 _NREGA = _words("nrega", "mgnrega", "mnrega", "job card", "rural employment")
 _PAN = _words("pan", "pan card", "permanent account(?: number)?", "income tax")
-_VOTER = _words("voters?(?: id| card| number)?", "epic", "election(?: card)?", "electoral", "votante")
+_VOTER = _words(
+    "voters?(?: id| card| number)?", "epic", "election(?: card)?", "electoral", "votante"
+)
 _NHS = _words("nhs", "national health(?: service)?", "servicio nacional de salud")
-_NINO = _words("national insurance(?: number)?", "nino", "ni number", "ni no", "n\\.i\\.", "seguro nacional")
-_UTR = _words("utr", "unique tax(?:payer)? reference", "tax(?:payer)? reference", "self assessment", "hmrc", "referencia de contribuyente")
-_KEY = _words("secret", "secret access key", "aws_secret_access_key", "secret key", "aws", "clave secreta", "secretaccesskey", "access key")
-_NOT_A_CARD = re.compile(r"(?:imei|tracking|isbn|ean|upc|barcode|order|invoice|serial)[^\n]{0,16}\Z")
+_NINO = _words(
+    "national insurance(?: number)?", "nino", "ni number", "ni no", "n\\.i\\.", "seguro nacional"
+)
+_UTR = _words(
+    "utr",
+    "unique tax(?:payer)? reference",
+    "tax(?:payer)? reference",
+    "self assessment",
+    "hmrc",
+    "referencia de contribuyente",
+)
+_KEY = _words(
+    "secret",
+    "secret access key",
+    "aws_secret_access_key",
+    "secret key",
+    "aws",
+    "clave secreta",
+    "secretaccesskey",
+    "access key",
+)
+_NOT_A_CARD = re.compile(
+    r"(?:imei|tracking|isbn|ean|upc|barcode|order|invoice|serial)[^\n]{0,16}\Z"
+)
 
 
 def _secret_key(token: str) -> bool:
     """Upper and lower case, digits, and as many different characters as chance gives."""
-    kinds = (any(map(str.isupper, token)), any(map(str.islower, token)), any(map(str.isdigit, token)))
+    kinds = (
+        any(map(str.isupper, token)),
+        any(map(str.islower, token)),
+        any(map(str.isdigit, token)),
+    )
     return all(kinds) and len(set(token)) >= 20 and "//" not in token
 
 
@@ -141,7 +238,7 @@ IDENTIFIERS = (
         Confidence(0.99, 0.9, 0.0, 0.0), checksums.national_insurance,
     ),
     Identifier("UK_UNIQUE_TAXPAYER_REFERENCE_NUMBER", _form(r"\d{5} ?\d{5}|\d{10}[Kk]"), _UTR, Confidence(0.99, 0.0, 0.85, 0.0), checksums.taxpayer_reference),
-    Identifier("AWS_ACCESS_KEY", re.compile(r"(?<![A-Z\d])(?:AKIA|ASIA|AIDA|AROA|AGPA|AIPA|ANPA|ANVA|ABIA|ACCA)[A-Z\d]{16}(?![A-Za-z\d])"), _KEY, Confidence(0.0, 0.0, 0.99, 0.98)),
+    Identifier("AWS_ACCESS_KEY", re.compile(r"(?<![A-Za-z\d])(?:AKIA|ASIA|AIDA|AROA|AGPA|AIPA|ANPA|ANVA|ABIA|ACCA)[A-Z\d]{16}(?![A-Za-z\d])"), _KEY, Confidence(0.0, 0.0, 0.99, 0.98)),
     Identifier("AWS_SECRET_KEY", re.compile(r"(?<![A-Za-z\d/+=])[A-Za-z\d/+]{40}(?![A-Za-z\d/+=])|(?<==)[A-Za-z\d/+]{40}(?![A-Za-z\d/+=])"), _KEY, Confidence(0.97, 0.7, 0.0, 0.0), _secret_key),
 )  # fmt: skip
 
@@ -181,7 +278,9 @@ def _claims(identifier: Identifier, read: Read, begin: int, end: int) -> Iterato
         checked = identifier.check is not None and identifier.check(found[0])
         if not checked and not confidence.told and not confidence.form:
             continue
-        if identifier.refused and identifier.refused.search(read.lower, max(0, found.start() - 32), found.start()):
+        if identifier.refused and identifier.refused.search(
+            read.lower, max(0, found.start() - 32), found.start()
+        ):
             continue
         distance = told_at(identifier.told, read.lower, found.start(), found.end())
         if checked:
@@ -189,7 +288,14 @@ def _claims(identifier: Identifier, read: Read, begin: int, end: int) -> Iterato
         else:
             score = confidence.form if distance is None else confidence.told
         if score:
-            yield Candidate(found.start(), found.end(), identifier.label, score, checked or score >= 0.95, 999 if distance is None else distance)
+            yield Candidate(
+                found.start(),
+                found.end(),
+                identifier.label,
+                score,
+                checked or score >= 0.95,
+                999 if distance is None else distance,
+            )
 
 
 def told_at(told: re.Pattern[str], lower: str, begin: int, end: int) -> int | None:

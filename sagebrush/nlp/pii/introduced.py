@@ -25,7 +25,9 @@ class Introduced:
 _IS = r"(?: (?:number|code|no\.?|#|num|número|numero|value|key))?(?: ?(?:is|was|are|es|era|son)\b)?(?: now| still| set to| ahora)? ?(?:[:=#]|->|–|-)? ?[\"'“«(]?"
 _LAST = r"[^.\n\d]{0,24}?(?:ending|ends|ended|last (?:four|4)|termina(?:da|do|n)?|últimos (?:cuatro|4))(?: digits| dígitos)?(?: in| with| en| con| of| are| is)? ?:? ?[x*•#]{0,12}-?(?P<value>\d{4})(?![\d/.-])"
 _MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|ene|abr|ago|dic)[a-z]{0,8}\.?"
-_EXPIRY = rf"(?P<value>(?:0?[1-9]|1[0-2]) ?[/-] ?(?:20)?\d\d(?![\d/-])|{_MONTHS},? (?:de )?20\d\d(?!\d))"
+_EXPIRY = (
+    rf"(?P<value>(?:0?[1-9]|1[0-2]) ?[/-] ?(?:20)?\d\d(?![\w/-])|{_MONTHS},? (?:de )?20\d\d(?!\w))"
+)
 
 INTRODUCED = (
     Introduced(
@@ -59,7 +61,9 @@ INTRODUCED = (
 
 # Words that these expressions introduce and that are none of it: "the password is required", "user: what …".
 _ORDINARY = re.compile(r"[^\W\d_](?:[^\W\d_]|['-])*\Z")
-_CARD_NEAR = re.compile(r"(?<!\w)(?:card|credit|debit|visa|mastercard|amex|tarjeta|cvv|cvc|crédito|débito)(?!\w)")
+_CARD_NEAR = re.compile(
+    r"(?<!\w)(?:card|credit|debit|visa|mastercard|amex|tarjeta|cvv|cvc|crédito|débito)(?!\w)"
+)
 
 
 def introduced(read: Read) -> Iterator[Candidate]:
@@ -71,7 +75,9 @@ def introduced(read: Read) -> Iterator[Candidate]:
                 end = begin + len(read.text[begin:end].rstrip(".,;:!?)]}"))
                 if end - begin < 2 or _is_a_word(read, found, begin, end):
                     continue
-            if rule.label == "CREDIT_DEBIT_EXPIRY" and not _CARD_NEAR.search(read.lower, max(0, begin - 160), end + 100):
+            if rule.label == "CREDIT_DEBIT_EXPIRY" and not _CARD_NEAR.search(
+                read.lower, max(0, begin - 160), end + 100
+            ):
                 continue
             yield Candidate(begin, end, rule.label, rule.score, True, 0)
 
@@ -83,4 +89,6 @@ def _is_a_word(read: Read, found: re.Match[str], begin: int, end: int) -> bool:
         return False
     quoted = read.text[begin - 1 : begin] in ('"', "'", "“", "«", "`")
     before = read.lower[found.start() : begin].rstrip("\"'“«` ")
-    return not quoted and (not before.endswith((":", "=")) or read.text[begin].isupper() or before == "user:")
+    return not quoted and (
+        not before.endswith((":", "=")) or read.text[begin].isupper() or before == "user:"
+    )

@@ -14,7 +14,9 @@ from sagebrush.nlp.pii.candidates import Candidate, Read
 
 # A capital and more, initials, particles between: "Ana María de la Cruz", "O'Neil", "J. R. Smith-Jones".
 _WORD = r"[^\W\d_a-zà-öø-ÿ](?:[^\W\d_]|['’-](?=[^\W\d_]))*"
-_PARTICLE = r"(?:de la|de los|del|de|da|dos|van der|van den|van|von|der|bin|ibn|al|el|la|le|di|ter|y)"
+_PARTICLE = (
+    r"(?:de la|de los|del|de|da|dos|van der|van den|van|von|der|bin|ibn|al|el|la|le|di|ter|y)"
+)
 _INITIAL = r"[^\W\d_a-zà-öø-ÿ]\.?"
 _NAME = rf"(?P<name>(?:{_WORD})(?:[ \t]{{1,2}}(?:{_INITIAL}(?=[ \t])|{_PARTICLE}(?=[ \t])))?(?:[ \t](?:{_INITIAL}(?=[ \t])|{_PARTICLE}[ \t]{_WORD}|{_WORD})){{0,3}})"
 _TITLE = (
@@ -30,13 +32,113 @@ _RULES = (
 )  # fmt: skip
 # Words that stand where a name would and are none.
 _NO_NAMES = frozenset(
-    (
-        "i the a an this that it you we he she they my your our his her their what who how why when where sir madam all everyone everybody"
-        " team there friend friends customer customers valued support service colleagues folks guys ladies gentlemen mr mrs ms dr miss"
-        " january february march april may june july august september october november december monday tuesday wednesday thursday friday"
-        " saturday sunday yes no ok please thanks not just god lord world again required optional your el la los las un una todos equipo hiring manager"
-        " president chairman chairwoman speaker secretary justice computer minister ambassador superior mayor governor senator general"
-    ).split()
+    [
+        "i",
+        "the",
+        "a",
+        "an",
+        "this",
+        "that",
+        "it",
+        "you",
+        "we",
+        "he",
+        "she",
+        "they",
+        "my",
+        "your",
+        "our",
+        "his",
+        "her",
+        "their",
+        "what",
+        "who",
+        "how",
+        "why",
+        "when",
+        "where",
+        "sir",
+        "madam",
+        "all",
+        "everyone",
+        "everybody",
+        "team",
+        "there",
+        "friend",
+        "friends",
+        "customer",
+        "customers",
+        "valued",
+        "support",
+        "service",
+        "colleagues",
+        "folks",
+        "guys",
+        "ladies",
+        "gentlemen",
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "miss",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "yes",
+        "no",
+        "ok",
+        "please",
+        "thanks",
+        "not",
+        "just",
+        "god",
+        "lord",
+        "world",
+        "again",
+        "required",
+        "optional",
+        "your",
+        "el",
+        "la",
+        "los",
+        "las",
+        "un",
+        "una",
+        "todos",
+        "equipo",
+        "hiring",
+        "manager",
+        "president",
+        "chairman",
+        "chairwoman",
+        "speaker",
+        "secretary",
+        "justice",
+        "computer",
+        "minister",
+        "ambassador",
+        "superior",
+        "mayor",
+        "governor",
+        "senator",
+        "general",
+    ]
 )
 
 _AGES = (
@@ -49,15 +151,34 @@ _AGES = (
 _OLD = re.compile(r" olds?\Z")
 
 
+_WORDS = re.compile(r"[^ \t]+")
+
+
+def _cased(name: str) -> int:
+    """Return the length of the name without "'s", and up to a word of a script without capitals where it begins with one."""
+    end = len(name) - 2 * name.endswith("'s")
+    if name[0].isupper():
+        last = 0
+        for word in _WORDS.finditer(name, 0, end):
+            if not word[0][0].isupper() and not re.fullmatch(_PARTICLE, word[0]):
+                return last
+            last = word.end()
+    return end
+
+
 def people(read: Read) -> Iterator[Candidate]:
     """Yield names and ages that rules find; the claims may overlap."""
     for pattern, score in _RULES:
         for found in pattern.finditer(read.text):
             begin, end = found.span("name")
             words = read.lower[begin:end].split()
-            if words[0].strip(".'") in _NO_NAMES or (len(words) == 1 and len(words[0]) < 2) or read.text[begin].islower():
+            if (
+                words[0].strip(".'") in _NO_NAMES
+                or (len(words) == 1 and len(words[0]) < 2)
+                or read.text[begin].islower()
+            ):
                 continue
-            end -= 2 * read.plain[begin:end].endswith("'s")
+            end = begin + _cased(read.plain[begin:end])
             yield Candidate(begin, end, "NAME", score)
     for pattern in _AGES:
         for found in pattern.finditer(read.lower):

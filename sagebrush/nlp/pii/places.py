@@ -38,10 +38,25 @@ _TAIL = (
 )
 _STREET = rf"\d{{1,6}}[A-Za-z]?(?:[-/]\d{{1,4}}[A-Za-z]?)?[ \t]+(?:\d{{1,5}}[ \t]+)?(?:{_DIRECTION}[ \t]+)?(?:{_CAP}[ \t]+|\d{{1,3}}(?:st|nd|rd|th)[ \t]+){{1,4}}{_SUFFIX}(?<!Supreme Court)(?<!High Court)(?<!District Court)(?<!Superior Court)(?<!Circuit Court)(?<!Federal Court)(?:(?:(?<=[ \t](?:St|Rd|Dr|Ln|Ct|Pl|Sq|Av))|(?<=Ave)|(?<=Str)|(?<=Blvd|Pkwy))\.|(?!\w))(?:[ \t]{_DIRECTION}(?!\w))?(?:[ \t](?i:street)(?!\w))?"
 _ADDRESS = re.compile(rf"(?<![\w$£€#/.-]){_STREET}{_TAIL}")
-_BOX = re.compile(rf"(?<!\w)(?:P\.? ?O\.? ?Box|PO BOX|Post Office Box|Postbox|GPO Box|Apartado(?: de Correos)?)[ \t]?#?\d{{1,7}}(?!\w){_TAIL}")
-_MILITARY = re.compile(rf"(?<!\w)(?i:(?:PSC|CMR|Unit|USS|USNS|USCGC)[ \t]+[\w ]{{1,24}}?,?[ \t]*(?:Box[ \t]+\d{{1,6}})?,?[ \t]*\n?[ \t]*(?:APO|FPO|DPO),?[ \t]+(?:AA|AE|AP)[ \t]+\d{{5}}(?:-\d{{4}})?)(?!\w)")
-_TOWN = re.compile(rf"(?<![\w.])(?:\d{{1,6}}[ \t])?{_CITY},[ \t]+(?:{_STATE}(?!\w))(?:,?[ \t]+{_ZIP})")
-_CALLE = re.compile(rf"(?<!\w)(?:Calle|C/|Avenida|Avda\.?|Av\.|Plaza|Paseo|Carrera|Camino|Rua|Rúa)[ \t]+(?:(?:de|del|de la|la|los|las)[ \t]+){{0,2}}{_CAP}(?:[ \t](?:de|del|la|y|{_CAP})){{0,4}},?[ \t]*(?:n\.?º[ \t]?)?\d{{1,5}}(?!\w)(?:,?[ \t]*\d\.?º[ \t]?\w?)?(?:{_SEP}\d{{5}}[ \t]{_CITY})?")
+_BOX = re.compile(
+    rf"(?<!\w)(?:P\.? ?O\.? ?Box|PO BOX|Post Office Box|Postbox|GPO Box|Apartado(?: de Correos)?)[ \t]?#?\d{{1,7}}(?!\w){_TAIL}"
+)
+_MILITARY = re.compile(
+    r"(?<!\w)(?i:(?:PSC|CMR|Unit|USS|USNS|USCGC)[ \t]+[\w ]{1,24}?,?[ \t]*(?:Box[ \t]+\d{1,6})?,?[ \t]*\n?[ \t]*(?:APO|FPO|DPO),?[ \t]+(?:AA|AE|AP)[ \t]+\d{5}(?:-\d{4})?)(?!\w)"
+)
+_TOWN = re.compile(
+    rf"(?<![\w.])(?:\d{{1,6}}[ \t])?{_CITY},[ \t]+(?:{_STATE}(?!\w))(?:,?[ \t]+{_ZIP})"
+)
+_CALLE = re.compile(
+    rf"(?<!\w)(?:Calle|C/|Avenida|Avda\.?|Av\.|Plaza|Paseo|Carrera|Camino|Rua|Rúa)[ \t]+(?:(?:de|del|de la|la|los|las)[ \t]+){{0,2}}{_CAP}(?:[ \t](?:de|del|la|y|{_CAP})){{0,4}},?[ \t]*(?:n\.?º[ \t]?)?\d{{1,5}}(?!\w)(?:,?[ \t]*\d\.?º[ \t]?\w?)?(?:{_SEP}\d{{5}}[ \t]{_CITY})?"
+)
+# What words introduce as an address, of any country: words with capitals and numbers, a number in its first line.
+_PIECE = rf"(?:\d[\w/-]{{0,9}}|{_CAP}|(?:de|do|da|dos|del|della|la|le|des|du|der|den|van|von|and|y|u|ul|ulica|utca|út|tér|terrasse|allé|gade|gata|str|strasse|nan|apt|suite|st|street)(?!\w)\.?)"
+_GAP = r"(?:[ \t]{1,3}|,[ \t]{0,2}|,?[ \t]{0,2}\n[ \t>]{0,8}(?:,[ \t]?)?)"
+_TOLD = re.compile(
+    rf"(?<!\w)(?i:addresse?s?|direcci[oó]n|lives?|living|resides?|residing|located|offices?|stop|meet (?:you|me)|deliver(?:ed)?|sent|ship(?:ped)?|mail(?:ed)?|moved|return|taxi|domicilio|vivo|vive|it'?s)"
+    rf"(?i:(?: [a-z]{{2,12}}){{0,3}}?(?: (?:is|are|at|on|to|in|with|it's in|es|en)|:| here:))[ \t]{{1,6}}(?P<value>(?!(?:19|20)\d\d(?!\w))(?:(?!\d){_PIECE}[ \t]{{1,2}}){{0,4}}\d[\w/-]{{0,9}}(?:{_GAP}{_PIECE}){{0,14}})"
+)
 _POSTCODES = (
     (re.compile(rf"(?<![\w-]){_UK_POSTCODE}"), 0.85),
     (re.compile(rf"(?<![\w-]){_CA_POSTCODE}"), 0.85),
@@ -49,11 +64,31 @@ _POSTCODES = (
 )  # fmt: skip
 
 
+_A_DATE = re.compile(
+    r"(?i:\b(?:january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday"
+    r"|saturday|sunday|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b|\b\d{1,2} ?[ap]\.?m\b)|(?<!\d)(?:19|20)\d\d\Z|\d(?:st|nd|rd|th)\Z"
+)
+_WORDY = re.compile(r"[^\W\d_]{3}")
+
+
 def places(read: Read) -> Iterator[Candidate]:
     """Yield the addresses that rules find; the claims may overlap."""
-    for pattern, score in ((_ADDRESS, 0.9), (_BOX, 0.93), (_MILITARY, 0.95), (_TOWN, 0.9), (_CALLE, 0.85)):
+    for pattern, score in (
+        (_ADDRESS, 0.9),
+        (_BOX, 0.93),
+        (_MILITARY, 0.95),
+        (_TOWN, 0.9),
+        (_CALLE, 0.85),
+    ):
         for found in pattern.finditer(read.text):
             yield Candidate(*found.span(), "ADDRESS", score)
+    for found in _TOLD.finditer(read.text):
+        begin, end = found.span("value")
+        end = begin + len(read.text[begin:end].removesuffix(" and").rstrip(" .,\n"))
+        if _WORDY.search(read.text, begin, end) and not _A_DATE.search(read.text, begin, end):
+            yield Candidate(begin, end, "ADDRESS", 0.8)
     for pattern, score in _POSTCODES:
         for found in pattern.finditer(read.text):
-            yield Candidate(*found.span("value" if "value" in pattern.groupindex else 0), "ADDRESS", score)
+            yield Candidate(
+                *found.span("value" if "value" in pattern.groupindex else 0), "ADDRESS", score
+            )

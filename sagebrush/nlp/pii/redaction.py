@@ -19,7 +19,13 @@ class Mode(Enum):
     REPLACE_WITH_PII_ENTITY_TYPE = "REPLACE_WITH_PII_ENTITY_TYPE"
 
 
-def redact(text: str, spans: Iterable[Span], mode: Mode, character: str = "*", types: Collection[str] = (ALL,)) -> str:
+def redact(
+    text: str,
+    spans: Iterable[Span],
+    mode: Mode,
+    character: str = "*",
+    types: Collection[str] = (ALL,),
+) -> str:
     """Return the text with each span of these types masked, or replaced by its type in brackets.
 
     A mask keeps the spaces and line breaks of what it hides: "Jane Doe" becomes "**** ***", or
