@@ -29,12 +29,12 @@ async def analyse(ctx: Ctx, task: str, language: str, texts: Sequence[str]) -> l
         return await _ask(ctx, body)
     except AwsError as error:
         if error.code != "ValidationError" or MISSING not in error.message:
-            raise _told(error) from error
+            raise _told(error) from None  # whose words may be those of a text, and go to a log
     await asyncio.get_running_loop().run_in_executor(None, fleet.ready, ctx.world)
     try:
         return await _ask(ctx, body)
     except AwsError as error:
-        raise _told(error) from error
+        raise _told(error) from None
 
 
 async def _ask(ctx: Ctx, body: bytes) -> list[Doc]:

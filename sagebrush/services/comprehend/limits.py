@@ -25,9 +25,9 @@ MOST: Mapping[str, int] = {
 SHORT, whatever is detected."""
 BATCH = 25
 """Documents of a batch."""
-SEGMENTS, SEGMENT, ALL_SEGMENTS = 10, 1_024, 10_240
-"""Of DetectToxicContent: text segments, bytes of one, bytes of all ("1 KB", "10 KB": nobody was seen
-to say how many bytes those are, so what either reading allows is taken)."""
+SEGMENTS, SEGMENT = 10, 1_024
+"""Text segments of DetectToxicContent, and bytes of one: "1 KB", of which AWS was never recorded to say
+how many bytes they are, so 1,024 pass. All together then have 10 KB at most, as AWS wants."""
 
 
 def check_text(text: str, most: int) -> None:
@@ -38,7 +38,11 @@ def check_text(text: str, most: int) -> None:
     """
     found = size(text)
     if found > most:
-        raise _too_long(most, found)
+        raise AwsError(
+            "TextSizeLimitExceededException",
+            f"Input text size exceeds limit. Max length of request text allowed is {most} bytes while"
+            f" in this request the text size is {found} bytes",
+        )
 
 
 def check_batch(texts: Sequence[str]) -> None:
@@ -64,9 +68,6 @@ def check_segments(texts: Sequence[str]) -> None:
         raise AwsError("InvalidRequestException", words)
     for text in texts:
         check_text(text, SEGMENT)
-    together = sum(map(size, texts))
-    if together > ALL_SEGMENTS:
-        raise _too_long(ALL_SEGMENTS, together)
 
 
 def size(text: str) -> int:
@@ -80,11 +81,3 @@ def size(text: str) -> int:
     except UnicodeEncodeError as error:
         words = f"The text is not valid Unicode: half of a surrogate pair at offset {error.start}."
         raise AwsError("InvalidRequestException", words) from None
-
-
-def _too_long(most: int, found: int) -> AwsError:
-    return AwsError(
-        "TextSizeLimitExceededException",
-        f"Input text size exceeds limit. Max length of request text allowed is {most} bytes while in"
-        f" this request the text size is {found} bytes",
-    )

@@ -1,0 +1,33 @@
+"""A server whose Comprehend has models: those of SAGEBRUSH_MODELS, or those that come with Sagebrush."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sagebrush.settings import Settings
+from tests.built_environments import built
+from tests.conftest import Server, make_settings, started
+from tests.needs import missing
+
+
+def modelled(home: Path) -> Settings:
+    """Settings of a server that has models; a skip where there are none, or nothing to run them with."""
+    models = os.environ.get("SAGEBRUSH_MODELS", "")
+    settings = make_settings(home, isolation="process", models=models)
+    folder = settings.models_folder
+    if not any(folder.rglob("*.onnx")):
+        missing(f"there are no models in {folder}")
+    built("comprehend")
+    return settings
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running server that has models."""
+    made = started(modelled(tmp_path_factory.mktemp("home")))
+    yield made
+    made.stop()
