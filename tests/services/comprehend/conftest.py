@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from sagebrush.settings import Settings
 from tests.built_environments import built
 from tests.conftest import Server, make_settings, started
+from tests.crowding import crowding
 from tests.needs import missing
 
 
@@ -30,4 +32,11 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running server that has models."""
     made = started(modelled(tmp_path_factory.mktemp("home")))
     yield made
-    made.stop()
+    ended(made)
+
+
+def ended(server: Server) -> None:
+    """The server has stopped, and its models' processes with it."""
+    until = time.monotonic() + 30 * crowding()
+    server.app.stop_jobs(lambda: time.monotonic() > until)
+    server.stop()

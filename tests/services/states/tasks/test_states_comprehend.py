@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Server, make_settings, started
-from tests.services.comprehend.conftest import modelled
-from tests.services.states.calling import ended
+from tests.services.comprehend.conftest import ended, modelled
+from tests.services.states import calling
 from tests.services.states.taskstand import task
 
 TRUST = {
@@ -53,7 +53,7 @@ def run(server: Server, states: dict[str, Any], given: Any) -> Any:
         roleArn="arn:aws:iam::123456789012:role/readers",
     )["stateMachineArn"]
     execution = sfn.start_execution(stateMachineArn=machine, input=json.dumps(given))
-    return ended(sfn, execution["executionArn"])
+    return calling.ended(sfn, execution["executionArn"])
 
 
 def sentiment(**more: Any) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def test_a_machine_reads_a_text(tmp_path: Path):
             {"text": "I love it, it is wonderful!", "language": "en"},
         )
     finally:
-        made.stop()
+        ended(made)
     assert found["status"] == "SUCCEEDED", found
     output = json.loads(found["output"])
     assert output["Sentiment"] == "POSITIVE"
