@@ -14,6 +14,10 @@ MISSING = "not found"
 """In the runtime's refusal of an endpoint that is not there."""
 
 
+class Failed(AwsError):
+    """The models failed on what they were asked, which other texts may not make them do."""
+
+
 async def analyse(ctx: Ctx, task: str, language: str, texts: Sequence[str]) -> list[Doc]:
     """The document of each text that the operation `task` answers.
 
@@ -25,12 +29,12 @@ async def analyse(ctx: Ctx, task: str, language: str, texts: Sequence[str]) -> l
         return await _ask(ctx, body)
     except AwsError as error:
         if error.code != "ValidationError" or MISSING not in error.message:
-            raise _told(error) from error
+            raise _told(error) from None  # whose words may be those of a text, and go to a log
     await asyncio.get_running_loop().run_in_executor(None, fleet.ready, ctx.world)
     try:
         return await _ask(ctx, body)
     except AwsError as error:
-        raise _told(error) from error
+        raise _told(error) from None
 
 
 async def _ask(ctx: Ctx, body: bytes) -> list[Doc]:
@@ -49,4 +53,4 @@ def _told(error: AwsError) -> AwsError:
     if error.code == "ServiceUnavailable":
         words = f"Comprehend's models do not answer now: {error.message}"
         return AwsError("InternalServerException", words, 500)
-    return AwsError("InternalServerException", "Comprehend's models failed on this request.", 500)
+    return Failed("InternalServerException", "Comprehend's models failed on this request.", 500)
