@@ -10,6 +10,7 @@ import importlib
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -48,7 +49,17 @@ def done(given: Storage, analyser: Analyser, told: Told, folder: Path, stopping:
     def put(name: str, file: Path) -> None:
         given.put(told.output[0], told.place + name, file)
 
-    written = results.KINDS[told.results](folder, put, form(told.redaction))
+    with closing(results.KINDS[told.results](folder, put, form(told.redaction))) as written:
+        count = _analysed(given, analyser, told, written, stopping)
+        written.finish()
+    say(f"{count} documents are analysed and stored")
+    return count
+
+
+def _analysed(
+    given: Storage, analyser: Analyser, told: Told, written: Results, stopping: Stopping
+) -> int:
+    """How many documents have a result, which is written."""
     count, said = 0, time.monotonic()
     for batch in corpus.ahead(corpus.batches(corpus.read(given, told)), stopping):
         for document, answer in answered(analyser, told, batch):
@@ -57,12 +68,6 @@ def done(given: Storage, analyser: Analyser, told: Told, folder: Path, stopping:
         if time.monotonic() - said > EVERY:
             say(f"{count} documents are analysed")
             said = time.monotonic()
-    return _finished(written, count)
-
-
-def _finished(written: Results, count: int) -> int:
-    written.finish()
-    say(f"{count} documents are analysed and stored")
     return count
 
 

@@ -30,6 +30,10 @@ class Results(Protocol):
         """All that was added is in S3."""
         ...
 
+    def close(self) -> None:
+        """No file is open, whether it was finished or not."""
+        ...
+
 
 Put = Callable[[str, Path], None]
 """(name below the output's place, file): the file is in S3."""
@@ -60,6 +64,10 @@ class Archive:
         """One line more."""
         self._file.write(self._form(document, answer))
 
+    def close(self) -> None:
+        """The file is closed."""
+        self._file.close()
+
     def finish(self) -> None:
         """The archive is in S3."""
         self._file.close()
@@ -79,22 +87,23 @@ class PerFile:
     def add(self, document: Document, answer: Answer) -> None:
         """One document more, of the same input or the next."""
         if document.file != self._name or self._file is None:
-            self.close()
+            self.finish()
             self._name, self._count = document.file, self._count + 1
             place = self._folder / f"{self._count}.out"  # keys may be no names of files
             self._file = place.open("w", encoding="utf-8", newline="")
         self._file.write(self._form(document, answer))
 
     def close(self) -> None:
+        """The file of the last input is closed."""
+        if self._file is not None:
+            self._file.close()
+
+    def finish(self) -> None:
         """The file of the last input is handed on."""
         if self._file is not None:
             self._file.close()
             self._done(f"{self._name}.out", Path(self._file.name))
             self._file = None
-
-    def finish(self) -> None:
-        """All files are in S3."""
-        self.close()
 
 
 class ArchiveOfFiles:
@@ -109,9 +118,13 @@ class ArchiveOfFiles:
         """One document more."""
         self._files.add(document, answer)
 
+    def close(self) -> None:
+        """The file of the last input is closed."""
+        self._files.close()
+
     def finish(self) -> None:
         """The archive is in S3."""
-        self._files.close()
+        self._files.finish()
         pack(self._folder / Archive.NAME, self._members)
         self._put(Archive.NAME, self._folder / Archive.NAME)
 
@@ -130,9 +143,13 @@ class Files:
         """One document more."""
         self._files.add(document, answer)
 
+    def close(self) -> None:
+        """The file of the last input is closed."""
+        self._files.close()
+
     def finish(self) -> None:
         """The last file is in S3."""
-        self._files.close()
+        self._files.finish()
 
 
 KINDS: Mapping[str, Callable[[Path, Put, Form], Results]] = {
