@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore import xform_name
 
+from sagebrush.aws import check, models
 from sagebrush.compute.base import Exited, Running, Spec
 from sagebrush.credentials import Caller
 from sagebrush.engine.loop import Loop
@@ -56,6 +57,9 @@ class ComprehendWorld(JobWorld):
         if service == "s3":
             return self.s3.call(ctx, operation, params)
         assert service == "sagemaker"
+        model = models.operation(service, operation)
+        assert model is not None
+        check.check(model, params)
         if operation == "CreateProcessingJob" and self.refused:
             raise self.refused
         return getattr(processing, xform_name(operation))(ctx, params) or {}

@@ -24,8 +24,8 @@ TOPICS_IMAGE = "lda"
 """Its environment has what the algorithm `lda` needs, which the program uses."""
 TYPE, TOPICS_TYPE = "ml.t3.large", "ml.m5.xlarge"
 """Instance types: 2 vCPU and 8 GiB, 4 vCPU and 16 GiB; less where this host has less."""
-LONGEST = 28 * 24 * 3600
-"""Seconds that a job may take; AWS names no bound."""
+LONGEST = 9 * 24 * 3600
+"""Seconds that a job may take: SageMaker's most. AWS names no bound of Comprehend's."""
 ARGUMENT = 256
 """Characters of an argument at most (CreateProcessingJob)."""
 
