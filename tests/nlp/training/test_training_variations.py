@@ -45,4 +45,10 @@ def test_every_variation_keeps_spans_on_names() -> None:
     made = [variations.varied(EXAMPLE, NAMES, chance) for _ in range(200)]
     assert len({each.text for each in made}) > 3
     for each in made:
-        assert {name.lower() for name, _ in told(each)} <= {"ada", "grace hopper", "oslo", "nis", "@kim"}
+        assert {name.lower() for name, _ in told(each)} <= {
+            "ada",
+            "grace hopper",
+            "oslo",
+            "nis",
+            "@kim",
+        }
