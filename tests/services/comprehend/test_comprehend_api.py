@@ -3,7 +3,6 @@ and the AWS CLI. Nothing here needs models."""
 
 from __future__ import annotations
 
-import http.client
 import json
 import logging
 import os
@@ -12,17 +11,15 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
-from botocore.parsers import create_parser
-from botocore.serialize import create_serializer
 
 from sagebrush.aws import models
+from sagebrush.store.rows import Row
 from tests.conftest import Server
 from tests.needs import missing
-from tests.protocol import wire
+from tests.services.comprehend.speaking import in_cbor, in_json
 
 ACCOUNT = "123456789012"
 ARN = f"arn:aws:comprehend:us-east-1:{ACCOUNT}:"
@@ -130,22 +127,6 @@ def test_a_language_without_a_model_is_refused_with_what_is_missing(texts: Any, 
 # What the model of the API checks -----------------------------------------------------------------
 
 
-def post(server: Server, operation: str, body: bytes) -> tuple[int, Any]:
-    """The answer to a request in JSON that no SDK would send."""
-    headers = {
-        "X-Amz-Target": f"Comprehend_20171127.{operation}",
-        "Content-Type": "application/x-amz-json-1.1",
-    }
-    signed = wire.headers(server, "POST", "/", headers, "comprehend", body)
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
-    try:
-        connection.request("POST", "/", body, signed)
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
-    finally:
-        connection.close()
-
-
 @pytest.mark.parametrize(
     ("operation", "request_", "message"),
     [
@@ -190,12 +171,12 @@ def post(server: Server, operation: str, body: bytes) -> tuple[int, Any]:
 def test_what_is_missing_or_empty_is_refused_without_quoting_texts(
     server: Server, operation: str, request_: dict[str, Any], message: str
 ):
-    status, said = post(server, operation, json.dumps(request_).encode())
+    status, said = in_json(server, operation, json.dumps(request_).encode())
     assert (status, said["__type"], said["message"]) == (400, "ValidationException", message)
 
 
 def test_half_of_a_surrogate_pair_is_refused(server: Server):
-    status, _ = post(server, "DetectSentiment", b'{"Text": "ab\\ud800", "LanguageCode": "en"}')
+    status, _ = in_json(server, "DetectSentiment", b'{"Text": "ab\\ud800", "LanguageCode": "en"}')
     assert status == 400
 
 
@@ -220,6 +201,15 @@ def test_endpoints_that_are_not_there_are_not_found(texts: Any, account: str):
         texts.classify_document, Bytes=b"x", EndpointArn=classifier, DocumentReaderConfig=config
     )
     assert found == NOT_FOUND
+
+
+def test_an_endpoint_that_is_not_in_service_is_unavailable(server: Server, texts: Any):
+    kind = "document-classifier-endpoint"
+    server.world.rows.insert(Row(ACCOUNT, "us-east-1", kind, "made", "CREATING", {}))
+    found = refused(texts.classify_document, Text="x", EndpointArn=f"{ARN}{kind}/made")
+    assert found[0] == "ResourceUnavailableException"
+    elsewhere = f"{ARN}{kind}/made".replace("us-east-1", "eu-west-1")
+    assert refused(texts.classify_document, Text="x", EndpointArn=elsewhere) == NOT_FOUND
 
 
 def test_prompt_safety_is_refused_and_says_why(texts: Any):
@@ -257,7 +247,7 @@ def test_operations_that_are_not_there_yet_are_refused_by_name(texts: Any, serve
     assert len(known) >= 16
     missing_ = sorted(set(models.names("comprehend")) - known)
     for name in missing_:
-        status, said = post(server, name, b"{}")
+        status, said = in_json(server, name, b"{}")
         assert (status, said["__type"]) == (400, "NotImplemented"), name
         assert f"the operation {name} of comprehend" in said["message"]
 
@@ -323,23 +313,10 @@ def test_endpoints_are_resources_of_permissions(limited: Callable[..., Any]):
 
 
 def test_smithys_cbor_is_understood(server: Server):
-    model = models.model("comprehend").operation_model("DetectSyntax")
-    made = create_serializer("smithy-rpc-v2-cbor").serialize_to_request(
-        {"Text": "x" * 5_001, "LanguageCode": "en"}, model
-    )
-    path, headers = "/service/Comprehend_20171127/operation/DetectSyntax", made["headers"]
-    signed = wire.headers(server, "POST", path, dict(headers), "comprehend", made["body"])
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
-    try:
-        connection.request("POST", path, made["body"], signed)
-        answer = connection.getresponse()
-        said = {"status_code": answer.status, "headers": answer.headers, "body": answer.read()}
-    finally:
-        connection.close()
-    assert said["headers"]["smithy-protocol"] == "rpc-v2-cbor"
-    parsed = create_parser("smithy-rpc-v2-cbor").parse(said, model.output_shape)
-    assert parsed["Error"]["Code"] == "TextSizeLimitExceededException"
-    assert LONG.format(5_000, 5_001) in parsed["Error"]["Message"]
+    said = in_cbor(server, "DetectSyntax", {"Text": "x" * 5_001, "LanguageCode": "en"})
+    assert said["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert said["Error"]["Code"] == "TextSizeLimitExceededException"
+    assert LONG.format(5_000, 5_001) in said["Error"]["Message"]
 
 
 @pytest.mark.costs("starts the AWS CLI, which imports for a second")

@@ -12,6 +12,7 @@ from botocore.config import Config
 
 from sagebrush.aws import models
 from tests.conftest import Server
+from tests.services.comprehend.speaking import in_cbor, in_json
 
 pytestmark = pytest.mark.costs("starts the models, whose first answer takes seconds")
 TEXT = (
@@ -285,6 +286,17 @@ def test_the_same_text_composed_and_decomposed_is_counted_as_it_was_sent(texts: 
         text = unicodedata.normalize(form, "José Núñez lives in Zürich.")
         found = asked(texts, "detect_entities", Text=text, LanguageCode="en")["Entities"]
         check_spans(text, found)
+
+
+def test_both_protocols_answer_alike(reader: Server, texts: Any):
+    params = {"Text": HOSTILE["emoji"], "LanguageCode": "en"}
+    expected = asked(texts, "detect_syntax", **params)
+    status, said = in_json(reader, "DetectSyntax", json.dumps(params).encode())
+    assert status == 200
+    assert close(said, expected)
+    parsed = in_cbor(reader, "DetectSyntax", params)
+    parsed.pop("ResponseMetadata")
+    assert close(parsed, expected)
 
 
 # Other callers ------------------------------------------------------------------------------------
