@@ -137,7 +137,7 @@ def _pipeline(folder: Path, train: Sequence[Any]) -> Any:
 
 def _weights(graph: Path) -> dict[str, Any]:
     """The encoder's weights in float32, by the names that transformers' BERT gives them."""
-    from onnx import load, numpy_helper  # pyright: ignore[reportMissingImports]
+    from onnx import load, numpy_helper  # pyright: ignore
 
     kept = {each.name: numpy_helper.to_array(each) for each in load(graph).graph.initializer}
 
