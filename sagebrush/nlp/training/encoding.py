@@ -14,6 +14,8 @@ from .tasks import Example, Kind, Task
 
 LONGEST = 128
 """Tokens of an example; the rest of it is cut off."""
+AT_ONCE = 1000
+"""Examples whose tokens the tokenizer holds in its own, large form."""
 
 
 @dataclass(frozen=True)

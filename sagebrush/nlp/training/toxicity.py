@@ -33,7 +33,7 @@ def task(data: Path) -> Task:
     train = tweets(data, "train") + comments(data, "train") + clean(data)
     train += cases(data, valid=False) * CASES + surge(data, valid=False) * 2
     valid = tweets(data, "valid") + cases(data, valid=True) + surge(data, valid=True)
-    return Task("toxicity", Kind.MULTIPLE, LABELS, train, valid)
+    return Task("toxicity", Kind.MULTIPLE, LABELS, train, valid, loss=0.4, sampling=1.2)
 
 
 def _example(text: str, gold: dict[str, bool], source: str, weak: frozenset[str] = WEAK) -> Example:

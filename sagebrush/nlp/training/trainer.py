@@ -161,7 +161,7 @@ def _loss(model: Encoder, task: Task, batch: Sequence[Encoded]) -> Tensor:
     )
     if task.kind is Kind.MULTIPLE:
         told = F.binary_cross_entropy_with_logits(logits, allowed.clamp(min=0), reduction="none")
-        return (told * (allowed >= 0) * weights[:, None]).sum() / (allowed >= 0).sum().clamp(min=1)
+        return (told * (allowed >= 0) * weights[:, None]).sum() / len(batch)
     logs = logits.log_softmax(-1)
     losses = -logs.masked_fill(allowed == 0, -1e4).logsumexp(-1)
     if task.smoothing:
