@@ -139,3 +139,10 @@ def test_personal_data_is_told_in_types_of_the_service() -> None:
     spans = [Span(0, 3, "PERSON", 0.9), Span(4, 8, "NRP", 0.9), Span(9, 12, "GPE", 0.5)]
     assert personal.in_aws(spans) == [Span(0, 3, "NAME", 0.9), Span(9, 12, "ADDRESS", 0.5)]
     assert set(personal.AWS) < set(personal.LABELS)
+
+
+def test_an_age_goes_with_its_unit() -> None:
+    text = "I am 40 years old, my cat is 9"
+    assert personal.with_unit(text, Span(5, 7, "AGE")) == Span(5, 13, "AGE")
+    assert personal.with_unit(text, Span(29, 30, "AGE")) == Span(29, 30, "AGE")
+    assert personal.with_unit(text, Span(5, 7, "DATE_TIME")) == Span(5, 7, "DATE_TIME")
