@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/comprehend/latest/dg/how-pii.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -44,13 +45,23 @@ AWS = {
     "US_DRIVER_LICENSE": "DRIVER_ID",
 }
 """AWS's type of each."""
+_UNIT = re.compile(r"[ -]?(?:years?|yrs?|months?|weeks?)\b", re.IGNORECASE)
 
 
 def personal(readings: Sequence[Reading], confidence: Confidence) -> list[list[Span]]:
     """The personal data of each text that the tagger finds, in AWS's types, from left to right."""
-    return [in_aws(told(each, HEAD, LABELS, confidence)) for each in readings]
+    return [
+        [with_unit(each.text, span) for span in in_aws(told(each, HEAD, LABELS, confidence))]
+        for each in readings
+    ]
 
 
 def in_aws(spans: Sequence[Span]) -> list[Span]:
     """The spans that are of one of AWS's types, in that type."""
     return [replace(each, label=AWS[each.label]) for each in spans if each.label in AWS]
+
+
+def with_unit(text: str, span: Span) -> Span:
+    """The span; an age with the unit of time behind it, as AWS tells it ("40 years" of "40 years old")."""
+    unit = _UNIT.match(text, span.end) if span.label == "AGE" else None
+    return span if unit is None else replace(span, end=unit.end())

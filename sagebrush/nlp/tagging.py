@@ -40,6 +40,38 @@ def words_of(tokens: Tokens) -> tuple[numpy.ndarray, list[tuple[int, int]]]:
     return firsts, list(places)
 
 
+def whole_words(text: str, spans: Sequence[Span]) -> list[Span]:
+    """The spans, from left to right, with all of the words that they begin or end in.
+
+    A name of an account ("_kim_", "kim_2") is one word, and so is a hashtag with its "#". A span that
+    grows into the one before is a part of that.
+    """
+    kept: list[Span] = []
+    for span in spans:
+        begin, end = span.begin, span.end
+        if text[begin:end] == "#":
+            end += 1
+        while end < len(text) and _of_word(text[end]):
+            end += 1
+        while begin > 0 and _of_word(text[begin - 1]):
+            begin -= 1
+        if begin > 0 and text[begin - 1] == "#":
+            begin -= 1
+        if kept and begin < kept[-1].end:
+            kept[-1] = replace(kept[-1], end=max(end, kept[-1].end))
+        else:
+            kept.append(replace(span, begin=begin, end=min(end, len(text))))
+    return kept
+
+
+def _of_word(character: str) -> bool:
+    return character == "_" or (character.isalnum() and character < _IDEOGRAPHS)
+
+
+_IDEOGRAPHS = "\u2e80"
+"""From here on writing has no spaces between words."""
+
+
 def told(reading: Reading, head: str, labels: Sequence[str], confidence: Confidence) -> list[Span]:
     """The spans that the tagger `head` finds in a text, from left to right.
 
@@ -49,7 +81,8 @@ def told(reading: Reading, head: str, labels: Sequence[str], confidence: Confide
     for window in reading.windows:
         firsts, places = words_of(window.tokens)
         found += tagged(window.logits[head][firsts], places, labels, confidence)
-    return [each for each in found if _speaks(reading.text[each.begin : each.end])]
+    whole = whole_words(reading.text, found)
+    return [each for each in whole if _speaks(reading.text[each.begin : each.end])]
 
 
 def _speaks(words: str) -> bool:

@@ -89,6 +89,25 @@ def test_punctuation_alone_is_no_name() -> None:
     assert told(reading("wow ! @ kim", B_PERSON="! @ kim")) == [("@", "PERSON"), ("kim", "PERSON")]
 
 
+@pytest.mark.parametrize(
+    ("text", "found", "whole"),
+    [
+        ("see @kim_2 now", ["kim"], ["kim_2"]),
+        ("_kim_ sang", ["kim"], ["_kim_"]),
+        ("love #Oslo!", ["Oslo"], ["#Oslo"]),
+        ("love #Oslo!", ["#"], ["#Oslo"]),
+        ("love #Oslo!", ["#", "Oslo"], ["#Oslo"]),
+        ("Berlin's Ada", ["Berlin", "Ada"], ["Berlin", "Ada"]),
+        ("at #", ["#"], ["#"]),
+        ("北京大学 in Ōsaka", ["北京", "saka"], ["北京", "Ōsaka"]),
+    ],
+)
+def test_spans_hold_whole_words(text: str, found: list[str], whole: list[str]) -> None:
+    spans = [Span(text.index(each), text.index(each) + len(each), "LOCATION") for each in found]
+    told = tagging.whole_words(text, spans)
+    assert [text[each.begin : each.end] for each in told] == whole
+
+
 def test_windows_follow_each_other() -> None:
     first, second = reading("Ada", B_PERSON="Ada"), reading("    Bob", B_PERSON="Bob")
     both: Any = Reading("Ada Bob", [first.windows[0], second.windows[0]])
@@ -120,3 +139,10 @@ def test_personal_data_is_told_in_types_of_the_service() -> None:
     spans = [Span(0, 3, "PERSON", 0.9), Span(4, 8, "NRP", 0.9), Span(9, 12, "GPE", 0.5)]
     assert personal.in_aws(spans) == [Span(0, 3, "NAME", 0.9), Span(9, 12, "ADDRESS", 0.5)]
     assert set(personal.AWS) < set(personal.LABELS)
+
+
+def test_an_age_goes_with_its_unit() -> None:
+    text = "I am 40 years old, my cat is 9"
+    assert personal.with_unit(text, Span(5, 7, "AGE")) == Span(5, 13, "AGE")
+    assert personal.with_unit(text, Span(29, 30, "AGE")) == Span(29, 30, "AGE")
+    assert personal.with_unit(text, Span(5, 7, "DATE_TIME")) == Span(5, 7, "DATE_TIME")

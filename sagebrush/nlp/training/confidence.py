@@ -9,7 +9,7 @@ import numpy
 
 from ..confidence import Confidence, logit
 from ..spans import Span
-from ..tagging import tagged
+from ..tagging import tagged, whole_words
 from . import figures
 from .tasks import Example
 
@@ -36,7 +36,7 @@ def found(
     told = []
     for each in answers:
         known = each.example.known
-        spans = tagged(each.logits, each.words, labels, confidence)
+        spans = whole_words(each.example.text, tagged(each.logits, each.words, labels, confidence))
         told.append([span for span in spans if known is None or span.label in known])
     return told
 

@@ -90,7 +90,7 @@ def task(data: Path) -> Task:
     rare = [each for each in joined if {span.label for span in each.spans} & FEW]
     train += [variations.swapped(each, names, chance) for each in 2 * rare]
     valid = [*wnut(data, "valid"), *btc(data, "valid"), *wikigold(data, "valid")]
-    return Task(HEAD, Kind.TOKENS, LABELS, [*train, *commands], valid, sampling=1.5)
+    return Task(HEAD, Kind.TOKENS, LABELS, [*train, *commands], valid, sampling=2.5)
 
 
 def wnut(data: Path, part: str, natural: bool = False) -> list[Example]:

@@ -162,6 +162,31 @@ FRAMES = _phrases(
     "Flights to {GPE:country} are cheap.|The government of {GPE:country} resigned.|She studied at the "
     "University of {GPE}."
 )
+STORIES = _phrases(
+    "{PERSON}'s new album is out now.|Have you seen the film with {PERSON} and {PERSON}?|The song was "
+    "written by {PERSON} in {DATE_TIME}.|{PERSON} was elected mayor of {GPE} in {DATE_TIME}.|"
+    "{ORGANIZATION} is a {NRP} company based in {GPE}.|{PERSON} joined {ORGANIZATION} as {TITLE:job} in "
+    '{DATE_TIME}.|Who is {PERSON}?|{PERSON} (left) with {PERSON} at the ceremony in {GPE}.|"We are proud '
+    'of it," said {PERSON}, the {TITLE:job} of {ORGANIZATION}.|My neighbour {PERSON:given} comes from '
+    "{GPE:country}.|{PERSON:given}? I thought you were in {GPE}!|Police in {GPE} arrested {PERSON}, {AGE}.|"
+    "{PERSON}\n{STREET_ADDRESS:full}\n{EMAIL_ADDRESS}\n{PHONE_NUMBER}|The award went to {TITLE} {PERSON} of "
+    "{ORGANIZATION} this year.|{PERSON} and the band played in {GPE} last night.|My great aunt {PERSON} was "
+    'born in {GPE} in {DATE_TIME}.|{PERSON:given} asked: "Where is {PERSON:given}?"|He paid {PERSON:given} '
+    "for the ticket to {GPE}.|{GPE} and {GPE} signed the treaty on {DATE_TIME}.|Nobody in {GPE} believes "
+    "{TITLE} {PERSON:family}.|The {NRP} team lost to {GPE:country} again.|{ORGANIZATION} sued "
+    "{ORGANIZATION} over the patent.|A spokesman for {ORGANIZATION} in {GPE} confirmed it.|{ORGANIZATION} "
+    "hired {PERSON} away from {ORGANIZATION}.|{PERSON:family}'s later work is better than {PERSON:family}'s."
+    "|Reply to {PERSON} <{EMAIL_ADDRESS}>|Name\t{PERSON}\nCity\t{GPE}\nPhone\t{PHONE_NUMBER}|name: {PERSON}; "
+    "age: {AGE}; city: {GPE}|{PERSON},{GPE},{ZIP_CODE},{PHONE_NUMBER}|She lives in {GPE} with her husband "
+    "{PERSON:given} and two cats.|I am {PERSON}, a {AGE} year old {TITLE:job} from {GPE}.|Happy birthday "
+    "{PERSON:given}, {AGE} already!|The patient, a {AGE}-year-old {TITLE:job}, complained of a cough.|Meet me "
+    "at {STREET_ADDRESS} at {DATE_TIME}|The house at {STREET_ADDRESS} burnt down on {DATE_TIME}.|Is "
+    "{STREET_ADDRESS} far from {GPE}?|We deliver to {GPE}, {GPE} and {GPE}.|{TITLE} {PERSON}\n{ORGANIZATION}\n"
+    "{STREET_ADDRESS}\n{ZIP_CODE} {GPE}\n{GPE:country}|The board of {ORGANIZATION} met in {GPE} on "
+    "{DATE_TIME}.|I'd recommend the Great Hall and the Old Bridge to everybody.|Chapter Two is about "
+    "Patience and Courage.|The Queen opened Parliament yesterday.|Sign up for our Summer Sale newsletter!|"
+    "The Board of Directors will vote on the Annual Report.|Please read the User Guide before you Start."
+)
 _FIELD = re.compile(r"\{([A-Z_]+)(?::([a-z]+))?\}")
 
 
@@ -174,7 +199,7 @@ class Drawer:
 
     def text(self) -> tuple[str, tuple[Span, ...]]:
         """A frame with its fields filled in, now and then all in small or in capital letters."""
-        frame = self.chance.choice(FRAMES)
+        frame = self.chance.choice((*FRAMES, *STORIES))
         text = ""
         spans: list[Span] = []
         at = 0

@@ -23,7 +23,7 @@ VALIDATION = 5
 
 def task(data: Path) -> Task:
     """The task with its sets below `data`."""
-    train = [*presidio(data, "train"), *made(data, 2500), *running(data)]
+    train = [*presidio(data, "train"), *made(data, 3500), *running(data)]
     return Task(HEAD, Kind.TOKENS, LABELS, train, presidio(data, "valid"), sampling=2.0)
 
 
