@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sagebrush.nlp.pii import checksums
-from sagebrush.nlp.pii.candidates import Candidate, Read
+from . import checksums
+from .candidates import Candidate, Read
 
 
 class Confidence(NamedTuple):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sagebrush.nlp.pii.candidates import Candidate, Read
+from .candidates import Candidate, Read
 
 
 @dataclass(frozen=True)

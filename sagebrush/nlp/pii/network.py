@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from sagebrush.nlp.pii.candidates import Candidate, Read
+from .candidates import Candidate, Read
 
 _EMAIL = re.compile(
     r"(?<![\w.+%-])[\w.+%'-]{1,64}+(?<![.'])@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])"

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sagebrush.nlp.pii.candidates import Candidate, Read
-from sagebrush.nlp.pii.checksums import plain
-from sagebrush.nlp.pii.identifiers import told_at
+from .candidates import Candidate, Read
+from .checksums import plain
+from .identifiers import told_at
 
 _BEGIN = r"(?<![\w.])(?<!\d[-./, ])(?<![+#$£€])"
 _END = r"(?!\w)(?!-?\d|[./,:]\d| \d)"
@@ -67,7 +67,7 @@ def phones(read: Read) -> Iterator[Candidate]:
                 score = _untold_score(found[0])
             if score:
                 yield Candidate(
-                    begin, end, "PHONE", score, score >= 0.9, 999 if distance is None else distance
+                    begin, end, "PHONE", score, untold > 0, 999 if distance is None else distance
                 )
 
 
