@@ -41,7 +41,8 @@ _NOT_A_PHONE = re.compile(
 )
 # What looks like grouped digits and is a date, a range of years or a score.
 _DATE = re.compile(
-    r"(?:(?:19|20)\d\d[-. ](?:0?[1-9]|1[0-2])[-. ]|\d{1,2}[-.]\d{1,2}[-.](?:19|20)?\d\d\Z|(?:1[5-9]|20)\d\d ?[-–] ?(?:1[5-9]|20)?\d\d\Z)"
+    r"(?:19|20)\d\d[-. ](?:0?[1-9]|1[0-2])[-. ]|\d{1,2}[-.]\d{1,2}[-.](?:19|20)?\d\d\Z|(?:1[5-9]|20)\d\d ?[- ] ?(?:(?:1[5-9]|20)\d\d|\d\d\Z)"
+    r"|[0-2]\d\.[0-5]\d-[0-2]\d\.[0-5]\d\Z"
 )
 _THOUSANDS = re.compile(r"\d{1,3}(?: \d{3}){1,4}\Z")
 
