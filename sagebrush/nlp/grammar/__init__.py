@@ -1,6 +1,6 @@
 """Dates and quantities by rules: DetectEntities' DATE and QUANTITY in English text."""
 
-from sagebrush.nlp.grammar.dates import dates
-from sagebrush.nlp.grammar.quantities import quantities
+from .dates import dates
+from .quantities import quantities
 
 __all__ = ["dates", "quantities"]

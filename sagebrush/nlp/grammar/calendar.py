@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from sagebrush.nlp.grammar import words as w
+from . import words as w
 
 _SEP = r"(?:,? (?:of )?|-|, )"
 _YEAR = rf"(?:(?:a\.?d\.? ?)?{w.YEAR}(?!\d)|'\d\d(?!\w))"

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sagebrush.nlp.grammar.calendar import rules_at
-from sagebrush.nlp.grammar.lowering import TOKENS, inside_a_word, lowered
-from sagebrush.nlp.spans import Span
+from ..spans import Span
+from .calendar import rules_at
+from .lowering import TOKENS, inside_a_word, lowered
 
 LABEL = "DATE"
 

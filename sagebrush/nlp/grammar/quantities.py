@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sagebrush.nlp.grammar import words as w
-from sagebrush.nlp.grammar.dates import dates as find_dates
-from sagebrush.nlp.grammar.lowering import TOKENS, inside_a_word, lowered
-from sagebrush.nlp.spans import Span
+from ..spans import Span
+from . import words as w
+from .dates import dates as find_dates
+from .lowering import TOKENS, inside_a_word, lowered
 
 LABEL = "QUANTITY"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sagebrush.nlp.grammar.lowering import lowered, with_plain_signs
+from ..grammar.lowering import lowered, with_plain_signs
 
 
 @dataclass(frozen=True)

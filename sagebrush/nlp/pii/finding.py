@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from sagebrush.nlp.pii.candidates import Candidate, Read
-from sagebrush.nlp.pii.identifiers import identifiers
-from sagebrush.nlp.pii.introduced import introduced
-from sagebrush.nlp.pii.network import network
-from sagebrush.nlp.pii.people import people
-from sagebrush.nlp.pii.phones import phones
-from sagebrush.nlp.pii.places import places
-from sagebrush.nlp.pii.times import times
-from sagebrush.nlp.pii.types import TYPES
-from sagebrush.nlp.spans import Span
+from ..spans import Span
+from .candidates import Candidate, Read
+from .identifiers import identifiers
+from .introduced import introduced
+from .network import network
+from .people import people
+from .phones import phones
+from .places import places
+from .times import times
+from .types import TYPES
 
 _OF_MODEL = {
     **{label: label for label in TYPES},
@@ -23,8 +23,7 @@ _OF_MODEL = {
     "PHONE_NUMBER": "PHONE",
     "DATE": "DATE_TIME",
 }  # fmt: skip
-# Of what the model says of the same characters as a rule with check digits or telling words, nothing is kept;
-# these types the model knows better than rules do.
+# What the model knows better than rules do.
 _OF_CONTEXT = frozenset(("NAME", "ADDRESS"))
 
 
@@ -59,15 +58,29 @@ def _found(text: str, model: Sequence[Span]) -> list[Span]:
     claims: list[Candidate] = []
     for rules in (identifiers, introduced, network, phones, people, places, times):
         claims.extend(rules(read))
-    claims.extend(
-        Candidate(span.begin, span.end, _OF_MODEL[span.label], span.score)
-        for span in model
-        if span.label in _OF_MODEL
-    )
+    claims.extend(_beside(claims, model))
     return [
         Span(claim.begin, claim.end, claim.label, claim.score)
         for claim in _one_address(read, _apart(claims))
     ]
+
+
+def _beside(rules: Sequence[Candidate], model: Sequence[Span]) -> list[Candidate]:
+    """Return the model's claims, but for those that a rule's claim of the same type overlaps.
+
+    Rules know where an age, a date or a number ends; names and addresses of the model stay.
+    """
+    covered = {(claim.label, place) for claim in rules for place in range(claim.begin, claim.end)}
+    claims = []
+    for span in model:
+        label = _OF_MODEL.get(span.label)
+        if label is None or span.end <= span.begin:
+            continue
+        if label in _OF_CONTEXT or not any(
+            (label, place) in covered for place in range(span.begin, span.end)
+        ):
+            claims.append(Candidate(span.begin, span.end, label, span.score))
+    return claims
 
 
 def _rank(claim: Candidate) -> tuple[bool, bool, float, int]:

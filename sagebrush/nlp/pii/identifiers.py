@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sagebrush.nlp.pii import checksums
-from sagebrush.nlp.pii.candidates import Candidate, Read
+from . import checksums
+from .candidates import Candidate, Read
 
 
 class Confidence(NamedTuple):
@@ -99,21 +99,13 @@ _ACCOUNT = _words(
 )
 _PASSPORT = _words("passports?", "passport number", "pasaportes?")
 _DRIVER = _words(
-    r"driver'?s?'? licen[cs]es?", r"driving licen[cs]es?", "licen[cs]e number", r"licen[cs]e no\.?", "licen[cs]e #", "dl", "dln", "dl#", "driver id", "driver'?s? permit",
+    r"driver'?s?'? licen[cs]es?", r"driving licen[cs]es?", "licen[cs]e number", r"licen[cs]e no\.?", "licen[cs]e #", "dl(?= ?(?:#|:|no|number))", "dln", "driver id", "driver'?s? permit",
     "licencia de conduci[rt]", "licencia de manejo", "permiso de conducir", "carn[eé]t? de conducir",
 )  # fmt: skip
 _PLATE = _words(
-    "licen[cs]e plates?",
-    "number plates?",
-    "plate numbers?",
-    "plates?",
-    "registration(?: number| plate)?",
-    "reg",
-    "tag number",
-    "matrícula",
-    "matricula",
-    "placas?",
-)
+    "licen[cs]e plates?", "number plates?", "plate (?:number|no)", "plates?(?= (?:is|are)\\b| ?[:#])", "registration(?: number| plate)?", "reg(?= ?(?:no|number|[:#]))",
+    "tag number", "matrícula", "matricula", "placas?",
+)  # fmt: skip
 _VIN = _words(
     "vins?",
     "vehicle identification(?: number)?",

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sagebrush.nlp.pii.candidates import Candidate, Read
+from .candidates import Candidate, Read
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ INTRODUCED = (
         re.compile(r"(?<![^\W_])(?:user ?name|user[_ -]?id|user|login(?: id| name)?|screen ?name|nick(?:name)?|handle|account name|nombre de usuario|usuario)(?: (?:is|was|es|era):?| ?[:=]) ?[\"'“«`@]?(?P<value>[^\s\"'“”«»`,;()<>]{2,40})"),
         0.9,
     ),
-    Introduced("USERNAME", re.compile(r"(?<![\w@./+-])(?P<value>@[a-z_]\w{1,29})(?![\w@]|\.\w)"), 0.75),
+    Introduced("USERNAME", re.compile(r"(?<![^\s(“.,:;!?-])(?<!\w[.'-])(?P<value>@[a-z_]\w{1,29})(?![\w@{]|\.\w)"), 0.75),
     Introduced("CREDIT_DEBIT_NUMBER", re.compile(rf"(?<!\w)(?:card|visa|mastercard|amex|tarjeta){_LAST}"), 0.9),
     Introduced("BANK_ACCOUNT_NUMBER", re.compile(rf"(?<!\w)(?:account|acct|checking|savings|cuenta){_LAST}"), 0.85),
     Introduced("BANK_ROUTING", re.compile(rf"(?<!\w)(?:routing(?: number)?|aba){_LAST}"), 0.85),

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from sagebrush.nlp.pii.candidates import Candidate, Read
+from .candidates import Candidate, Read
 
 _EMAIL = re.compile(
     r"(?<![\w.+%-])[\w.+%'-]{1,64}+(?<![.'])@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])"
@@ -35,6 +35,8 @@ _MAC = re.compile(
     r"(?<![\w:.-])(?:[\da-f]{2}(?P<sign>[:-])(?:[\da-f]{2}(?P=sign)){4}[\da-f]{2}|[\da-f]{4}\.[\da-f]{4}\.[\da-f]{4})(?![\w:]|[.-]\w)",
     re.IGNORECASE,
 )
+# Six pairs of digits without a letter are rather a list of numbers.
+_LETTER = re.compile("[a-fA-F]")
 _VERSION = re.compile(r"(?<![^\W_])(?:version|ver|v|release|firmware|build|section|clause)\.? ?\Z")
 _CLOSING = {")": "(", "]": "["}
 
@@ -60,7 +62,7 @@ def network(read: Read) -> Iterator[Candidate]:
     yield from (
         Candidate(*found.span(), "MAC_ADDRESS", 0.97, True)
         for found in _MAC.finditer(plain)
-        if not found[0].replace(".", "").isdecimal()
+        if _LETTER.search(found[0])
     )
 
 

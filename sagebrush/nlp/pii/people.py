@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sagebrush.nlp.pii.candidates import Candidate, Read
+from .candidates import Candidate, Read
 
 # A capital and more, initials, particles between: "Ana María de la Cruz", "O'Neil", "J. R. Smith-Jones".
 _WORD = r"[^\W\d_a-zà-öø-ÿ](?:[^\W\d_]|['’-](?=[^\W\d_]))*"

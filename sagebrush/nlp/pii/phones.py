@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sagebrush.nlp.pii.candidates import Candidate, Read
-from sagebrush.nlp.pii.checksums import plain
-from sagebrush.nlp.pii.identifiers import told_at
+from .candidates import Candidate, Read
+from .checksums import plain
+from .identifiers import told_at
 
 _BEGIN = r"(?<![\w.])(?<!\d[-./, ])(?<![+#$£€])"
 _END = r"(?!\w)(?!-?\d|[./,:]\d| \d)"
@@ -41,7 +41,8 @@ _NOT_A_PHONE = re.compile(
 )
 # What looks like grouped digits and is a date, a range of years or a score.
 _DATE = re.compile(
-    r"(?:(?:19|20)\d\d[-. ](?:0?[1-9]|1[0-2])[-. ]|\d{1,2}[-.]\d{1,2}[-.](?:19|20)?\d\d\Z|(?:1[5-9]|20)\d\d ?[-–] ?(?:1[5-9]|20)?\d\d\Z)"
+    r"(?:19|20)\d\d[-. ](?:0?[1-9]|1[0-2])[-. ]|\d{1,2}[-.]\d{1,2}[-.](?:19|20)?\d\d\Z|(?:1[5-9]|20)\d\d ?[- ] ?(?:(?:1[5-9]|20)\d\d|\d\d\Z)"
+    r"|[0-2]\d\.[0-5]\d-[0-2]\d\.[0-5]\d\Z"
 )
 _THOUSANDS = re.compile(r"\d{1,3}(?: \d{3}){1,4}\Z")
 
@@ -67,7 +68,7 @@ def phones(read: Read) -> Iterator[Candidate]:
                 score = _untold_score(found[0])
             if score:
                 yield Candidate(
-                    begin, end, "PHONE", score, score >= 0.9, 999 if distance is None else distance
+                    begin, end, "PHONE", score, untold > 0, 999 if distance is None else distance
                 )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sagebrush.nlp.pii.candidates import Candidate, Read
+from .candidates import Candidate, Read
 
 _SUFFIX = (
     r"(?:Street|Str|St|Avenue|Ave|Av|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Square|Sq|Terrace|Ter|Trail|Trl|Parkway|Pkwy|Highway|Hwy|Circle"
@@ -66,7 +66,7 @@ _POSTCODES = (
 
 _A_DATE = re.compile(
     r"(?i:\b(?:january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday"
-    r"|saturday|sunday|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b|\b\d{1,2} ?[ap]\.?m\b)|(?<!\d)(?:19|20)\d\d\Z|\d(?:st|nd|rd|th)\Z"
+    r"|saturday|sunday|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b|\b\d{1,2} ?[ap]\.?m\b)|(?<!\d)(?:19|20)\d\d\Z| and \d+\Z|\A[^\d]{0,40}\.|\d(?:st|nd|rd|th)\Z"
 )
 _WORDY = re.compile(r"[^\W\d_]{3}")
 

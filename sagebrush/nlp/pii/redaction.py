@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from enum import Enum
 
-from sagebrush.nlp.spans import Span
+from ..spans import Span
 
 ALL = "ALL"
 CHARACTERS = "!@#$%&*"

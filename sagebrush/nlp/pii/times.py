@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sagebrush.nlp.grammar import dates
-from sagebrush.nlp.pii.candidates import Candidate, Read
+from ..grammar import dates
+from .candidates import Candidate, Read
 
 _NAMES_ONE = re.compile(
     r"\d{3}|\d[:/.-]\d|\d ?(?:[ap]\.?m|o'clock|st\b|nd\b|rd\b|th\b)|\d0'?s\b|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b"

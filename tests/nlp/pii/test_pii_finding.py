@@ -29,6 +29,13 @@ def test_what_is_proven_goes_before_the_model() -> None:
     assert [span.label for span in find([text], [[Span(9, 19, "NAME", 0.99)]])[0]] == ["EMAIL"]
 
 
+def test_rules_say_where_an_age_ends() -> None:
+    text = "I am 40 years old since Tuesday morning"
+    model = [Span(5, 7, "AGE", 0.99), Span(24, 31, "DATE", 0.99)]
+    pieces = [text[span.begin : span.end] for span in find([text], [model])[0]]
+    assert pieces == ["40 years", "Tuesday morning"]
+
+
 def test_pieces_of_an_address_become_one() -> None:
     text = "12 Rua do Arenque, Goiânia, Brazil"
     model = [
