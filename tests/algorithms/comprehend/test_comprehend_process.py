@@ -187,14 +187,23 @@ def test_an_object_that_changes_meanwhile_ends_the_job() -> None:
         next(read)
 
 
-def test_an_object_that_never_comes_ends_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "TRIES", 2)
+def test_an_object_that_never_comes_ends_the_job() -> None:
     client = Client({"in/a": b"one"})
     (found,) = of(client).listed("b", "in/", "none")
-    client.breaks = [0] * 5
+    client.breaks = [0] * 2000
     with pytest.raises(JobFailed, match="NO_READ_ACCESS"):
         list(of(client).blocks("b", found))
-    assert len(client.asked) == 3
+    assert len(client.asked) == storage.PATIENCE / storage.PAUSE + 2
+
+
+def test_a_server_that_is_away_is_waited_for(tmp_path: Path) -> None:
+    client = Client({"in/a": b"one"})
+    client.away = 20
+    assert run(client, tmp_path) == 1
+    assert client.away == 0
+    client.away = 2000
+    with pytest.raises(JobFailed, match="NO_READ_ACCESS"):
+        run(client, tmp_path)
 
 
 def test_a_document_on_which_the_models_fail_costs_no_other_its_result(
