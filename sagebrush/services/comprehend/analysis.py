@@ -14,6 +14,10 @@ MISSING = "not found"
 """In the runtime's refusal of an endpoint that is not there."""
 
 
+class Failed(AwsError):
+    """The models failed on what they were asked, which other texts may not make them do."""
+
+
 async def analyse(ctx: Ctx, task: str, language: str, texts: Sequence[str]) -> list[Doc]:
     """The document of each text that the operation `task` answers.
 
@@ -49,4 +53,4 @@ def _told(error: AwsError) -> AwsError:
     if error.code == "ServiceUnavailable":
         words = f"Comprehend's models do not answer now: {error.message}"
         return AwsError("InternalServerException", words, 500)
-    return AwsError("InternalServerException", "Comprehend's models failed on this request.", 500)
+    return Failed("InternalServerException", "Comprehend's models failed on this request.", 500)
