@@ -12,10 +12,11 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from . import corpus, failures, package, program, redaction, results, storage
+from . import corpus, failures, package, program, results, storage
 from .documents import Document
 from .failures import JobFailed
 from .program import Stopping, say
@@ -105,12 +106,12 @@ def _answers(
 
 def _refuse(error: Exception) -> None:
     """Raises JobFailed for an error that every document would meet."""
-    name = type(error).__name__
-    if name == "ModelMissing":
-        words = f"MODEL_NOT_AVAILABLE: The model file {error} is not installed."
+    if isinstance(error, FileNotFoundError) and error.filename:
+        words = f"MODEL_NOT_AVAILABLE: The model file {Path(error.filename).name} is not installed."
         raise JobFailed(words) from error
-    if name == "UnknownTask":
-        raise JobFailed(f"MODEL_NOT_AVAILABLE: No model does {error}.") from error
+    if type(error).__name__ in ("ModelMissing", "UnknownTask"):  # of a module found at run time
+        words = f"MODEL_NOT_AVAILABLE: There is no model for this: {error}."
+        raise JobFailed(words) from error
     if isinstance(error, MemoryError):
         raise error
 
@@ -124,15 +125,27 @@ class _Redacted:
     """Documents by a RedactionConfig, each with its line's own ending."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._config = config
+        package.nlp()
+        self._span = importlib.import_module("nlp.spans").Span
+        redaction = importlib.import_module("nlp.pii.redaction")
+        mode = redaction.Mode(config.get("MaskMode", "MASK"))
+        self._redact = partial(
+            redaction.redact,
+            mode=mode,
+            character=config.get("MaskCharacter", "*"),
+            types=config["PiiEntityTypes"],
+        )
 
     def __call__(self, document: Document, answer: Answer) -> str:
         if document.error is failures.EMPTY:
             return document.ending
         if document.error is not None:
             return results.record(document, answer)
-        text = redaction.redact(document.text, answer["Entities"], self._config)
-        return text + document.ending
+        spans = [
+            self._span(each["BeginOffset"], each["EndOffset"], each["Type"])
+            for each in answer["Entities"]
+        ]
+        return self._redact(document.text, spans) + document.ending
 
 
 if __name__ == "__main__":

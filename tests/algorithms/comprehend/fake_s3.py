@@ -51,6 +51,8 @@ class Client:
         self.denied: set[str] = set()
         self.breaks: list[int] = []
         """After how many bytes the next bodies break off."""
+        self.away = 0
+        """How many calls find no server."""
         self.asked: list[str] = []
 
     def list_objects_v2(
@@ -84,6 +86,9 @@ class Client:
         self.objects[key] = Path(file).read_bytes()
 
     def _check(self, what: str) -> None:
+        if self.away:
+            self.away -= 1
+            raise RuntimeError("no credentials, no connection")
         if what in self.denied:
             raise ClientError(403)
 
@@ -92,8 +97,13 @@ class Client:
 
 
 def storage(client: Client) -> Storage:
-    """The client's bucket, without pauses."""
-    return Storage(client, pause=0.0)
+    """The client's bucket; its pauses pass at once."""
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    return Storage(client, lambda: now[0], sleep)
 
 
 class Analyser:

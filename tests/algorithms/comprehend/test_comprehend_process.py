@@ -187,14 +187,23 @@ def test_an_object_that_changes_meanwhile_ends_the_job() -> None:
         next(read)
 
 
-def test_an_object_that_never_comes_ends_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "TRIES", 2)
+def test_an_object_that_never_comes_ends_the_job() -> None:
     client = Client({"in/a": b"one"})
     (found,) = of(client).listed("b", "in/", "none")
-    client.breaks = [0] * 5
+    client.breaks = [0] * 2000
     with pytest.raises(JobFailed, match="NO_READ_ACCESS"):
         list(of(client).blocks("b", found))
-    assert len(client.asked) == 3
+    assert len(client.asked) == storage.PATIENCE / storage.PAUSE + 2
+
+
+def test_a_server_that_is_away_is_waited_for(tmp_path: Path) -> None:
+    client = Client({"in/a": b"one"})
+    client.away = 20
+    assert run(client, tmp_path) == 1
+    assert client.away == 0
+    client.away = 2000
+    with pytest.raises(JobFailed, match="NO_READ_ACCESS"):
+        run(client, tmp_path)
 
 
 def test_a_document_on_which_the_models_fail_costs_no_other_its_result(
@@ -212,21 +221,39 @@ def test_a_document_on_which_the_models_fail_costs_no_other_its_result(
     assert "secret" not in said.err + said.out
 
 
-class Missing:
-    """An analyser without models."""
+class Lacking:
+    """An analyser whose models' folder lacks a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def answer(self, task: str, language: str, texts: Any) -> Any:
-        raise ModelMissing("language.npz")
+        return (self.folder / "language.npz").read_bytes()
 
 
-class ModelMissing(Exception):
+class UnknownTask(ValueError):
     """As `nlp.analyser` has it, which is another module in a job."""
 
 
-def test_a_missing_model_ends_the_job(tmp_path: Path) -> None:
+class Untaught:
+    """An analyser without tasks."""
+
+    def answer(self, task: str, language: str, texts: Any) -> Any:
+        raise UnknownTask(task)
+
+
+@pytest.mark.parametrize(
+    ("analyser", "words"),
+    [
+        (Lacking(Path("/models")), r"The model file language\.npz is not installed"),
+        (Untaught(), "There is no model for this: DetectSentiment"),
+    ],
+)
+def test_a_missing_model_ends_the_job(analyser: Any, words: str, tmp_path: Path) -> None:
     client = Client({"in/a": b"one"})
-    with pytest.raises(JobFailed, match=r"The model file language\.npz is not"):
-        process.done(of(client), Missing(), told(), tmp_path, lambda: False)
+    with pytest.raises(JobFailed, match=f"MODEL_NOT_AVAILABLE: {words}"):
+        process.done(of(client), analyser, told(), tmp_path, lambda: False)
+    assert ARCHIVE not in client.objects
 
 
 def test_a_stop_stores_what_is_done(tmp_path: Path) -> None:
