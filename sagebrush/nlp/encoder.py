@@ -20,12 +20,15 @@ from typing import Any
 import numpy
 
 from .spans import Span
+from .syntax.states import States
 from .text.tokens import BEGIN, END, Reader, Tokens
 from .text.windows import windows
 
 GRAPH = "encoder.onnx"
 SETTINGS = "encoder.json"
 TOKENIZER = "encoder-tokenizer.json"
+STATES = "states."
+"""How the outputs begin that hold the states after some of its layers."""
 TOGETHER = 8
 """Windows of one text that go through the graph together."""
 
@@ -79,7 +82,9 @@ class Encoder:
         self._session = onnxruntime.InferenceSession(
             (folder / GRAPH).read_bytes(), options, providers=["CPUExecutionProvider"]
         )
-        self._names = [each.name for each in self._session.get_outputs()]
+        names = [each.name for each in self._session.get_outputs()]
+        self._states = [name for name in names if name.startswith(STATES)]
+        self._names = [name for name in names if not name.startswith(STATES)]
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
         """Each text with the logits of all heads for each of its windows."""
@@ -92,6 +97,22 @@ class Encoder:
                     text,
                     tuple(Window(piece, each) for piece, each in zip(pieces, logits, strict=True)),
                     self.heads,
+                )
+            )
+        return told
+
+    def hidden(self, texts: Sequence[str]) -> list[States]:
+        """The states of each text's tokens: those after some of the layers, side by side."""
+        told = []
+        for text, tokens in zip(texts, self._reader.read(texts), strict=True):
+            pieces = windows(text, tokens)
+            found = self._answers(pieces, [None] * len(pieces), self._states)
+            values = [numpy.concatenate([each[name] for name in self._states], 1) for each in found]
+            told.append(
+                States(
+                    _joined([piece.begins for piece in pieces]),
+                    _joined([piece.ends for piece in pieces]),
+                    numpy.concatenate(values or [numpy.zeros((0, 0), numpy.float32)]),
                 )
             )
         return told
@@ -128,6 +149,10 @@ class Encoder:
                     found = output[row]
                     told[at][name] = found[1 : 1 + len(pieces[at])] if found.ndim > 1 else found
         return told
+
+
+def _joined(places: Sequence[numpy.ndarray]) -> numpy.ndarray:
+    return numpy.concatenate(places) if places else numpy.zeros(0, numpy.int64)
 
 
 def _around(pieces: Sequence[Tokens], target: Span) -> Tokens | None:

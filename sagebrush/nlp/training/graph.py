@@ -22,6 +22,8 @@ OPSET = 18
 FUSED = "com.microsoft"
 INPUTS = ("ids", "types", "shapes")
 """int32, [texts, tokens]; 0 in `ids` is padding."""
+STATES = {"states.2": 2, "states.4": 4, "states.6": 6}
+"""Further outputs, [texts, tokens, width]: the states after so many layers, from which other models learn."""
 POSITIONS = 258
 """Tokens of the longest text that the graph takes."""
 BITS = 127
@@ -92,12 +94,15 @@ def write(model: Encoder, tasks: Sequence[Task], file: Path, rounded: bool) -> N
     graph = Graph(rounded)
     x, real = _embedded(graph, values)
     kept = model.size.layers - model.size.own
+    after = dict[int, str]()
     for at in range(kept):
         x = _layer(graph, values, f"layers.{at}", x, real, model.size.heads)
+        after[at + 1] = x
     texts = tokens = x
     for at in range(kept, model.size.layers):
         texts = _layer(graph, values, f"layers.{at}", texts, real, model.size.heads)
         tokens = _layer(graph, values, f"branch.{at - kept}", tokens, real, model.size.heads)
+        after[at + 1] = tokens
     if not model.size.own:
         tokens = texts
     for task in tasks:
@@ -112,6 +117,11 @@ def write(model: Encoder, tasks: Sequence[Task], file: Path, rounded: bool) -> N
         )
         for task in tasks
     ]
+    for name, layer in STATES.items():
+        if layer in after:  # a tiny encoder has fewer
+            graph.nodes.append(helper.make_node("Identity", [after[layer]], [name], name))
+            size = ["n", "l", model.size.width]
+            outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, size))
     made = helper.make_model(
         helper.make_graph(graph.nodes, "encoder", shapes, outputs, graph.weights),
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(FUSED, 1)],
