@@ -16,6 +16,7 @@ from . import (
     answers,
     confidence,
     entities,
+    key_phrases,
     mentions,
     personal,
     pii,
@@ -26,7 +27,10 @@ from . import (
 from .answers import Doc
 from .confidence import Confidence
 from .encoder import Encoder, Reading
+from .language import model
+from .language.detect import Detector
 from .spans import Span
+from .syntax.tagger import Tagger
 
 
 class UnknownTask(ValueError):
@@ -44,6 +48,9 @@ class Analyser:
             "DetectEntities": self._entities,
             "DetectPiiEntities": self._personal,
             "DetectToxicContent": self._toxicity,
+            "DetectDominantLanguage": self._languages,
+            "DetectSyntax": self._syntax,
+            "DetectKeyPhrases": self._key_phrases,
         }
 
     def answer(self, task: str, language: str, texts: Sequence[str]) -> list[Doc]:
@@ -63,6 +70,31 @@ class Analyser:
     @cached_property
     def _confidence(self) -> Mapping[str, Confidence]:
         return confidence.load(self._models / confidence.FILE)
+
+    @cached_property
+    def _tagger(self) -> Tagger:
+        return Tagger(self._models, self._encoder, _threads())
+
+    @cached_property
+    def _detector(self) -> Detector:
+        return Detector(model.load(self._models / model.FILE))
+
+    def _languages(self, texts: Sequence[str], language: str) -> list[Doc]:
+        return [answers.languages(each) for each in self._detector.detect(texts)]
+
+    def _syntax(self, texts: Sequence[str], language: str) -> list[Doc]:
+        found = self._tagger.tag(texts)
+        return [
+            answers.syntax(text, [Span(t.begin, t.end, t.tag, t.score) for t in each])
+            for text, each in zip(texts, found, strict=True)
+        ]
+
+    def _key_phrases(self, texts: Sequence[str], language: str) -> list[Doc]:
+        found = self._tagger.analyse(texts)
+        return [
+            answers.key_phrases(text, key_phrases.key_phrases(each))
+            for text, each in zip(texts, found, strict=True)
+        ]
 
     def _sentiment(self, texts: Sequence[str], language: str) -> list[Doc]:
         return [answers.sentiment(each) for each in sentiment.scores(self._encoder.read(texts))]

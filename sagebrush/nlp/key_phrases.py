@@ -11,9 +11,9 @@ import math
 import re
 from collections.abc import Sequence
 
-from sagebrush.nlp.spans import Span
-from sagebrush.nlp.syntax.analysis import Analysis, Token
-from sagebrush.nlp.syntax.phrases import PHRASE
+from .spans import Span
+from .syntax.analysis import Analysis, Token
+from .syntax.phrases import PHRASE
 
 LABEL = "KEY_PHRASE"
 LEAST = 0.1

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 import numpy
 
-from sagebrush.nlp.language.codes import TRADITIONAL, code
-from sagebrush.nlp.language.letters import BREAK, SPACE, Letters, letters
-from sagebrush.nlp.language.model import LanguageModel, Scorer
+from .codes import TRADITIONAL, code
+from .letters import BREAK, SPACE, Letters, letters
+from .model import LanguageModel, Scorer
 
 LEAST = 0.01
 """Scores below are left out, but for the greatest one."""

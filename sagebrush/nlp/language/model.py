@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy
 
-from sagebrush.nlp.language.letters import SPACE, Letters
-from sagebrush.nlp.language.ngrams import ngrams
+from .letters import SPACE, Letters
+from .ngrams import ngrams
 
 FILE = "language.npz"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy
 
-from sagebrush.nlp.language.letters import BREAK, SPACE
+from .letters import BREAK, SPACE
 
 LONGEST = 5
 LONG_WORD = 4

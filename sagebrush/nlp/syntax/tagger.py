@@ -18,13 +18,13 @@ from typing import Any
 import numpy
 import onnxruntime  # pyright: ignore[reportMissingImports]
 
-from sagebrush.nlp.calibration import softmax
-from sagebrush.nlp.spans import Span
-from sagebrush.nlp.syntax.analysis import Analysis, Token
-from sagebrush.nlp.syntax.features import COUNT, features
-from sagebrush.nlp.syntax.phrases import PHRASE, phrases
-from sagebrush.nlp.syntax.states import Hidden, States, of_tokens
-from sagebrush.nlp.syntax.tokens import tokens
+from ..calibration import softmax
+from ..spans import Span
+from .analysis import Analysis, Token
+from .features import COUNT, features
+from .phrases import PHRASE, phrases
+from .states import Hidden, States, of_tokens
+from .tokens import tokens
 
 GRAPH = "syntax.onnx"
 SETTINGS = "syntax.json"

@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy
 import scipy.sparse  # pyright: ignore[reportMissingImports]
 
-from sagebrush.nlp.calibration import expected_error
-from sagebrush.nlp.language.codes import LISTED, MOST_READ, code
-from sagebrush.nlp.language.detect import Detector
-from sagebrush.nlp.language.letters import kinds_of_unicode, letters
-from sagebrush.nlp.language.model import FILE, LanguageModel, chances, load, runs_of
-from sagebrush.nlp.language.ngrams import ngrams
-from sagebrush.nlp.training.sets import table
+from ..calibration import expected_error
+from ..language.codes import LISTED, MOST_READ, code
+from ..language.detect import Detector
+from ..language.letters import kinds_of_unicode, letters
+from ..language.model import FILE, LanguageModel, chances, load, runs_of
+from ..language.ngrams import ngrams
+from .sets import table
 
 BITS = 21
 LEAST_COUNT = 4
@@ -320,7 +320,7 @@ def _prior(names: Sequence[str]) -> numpy.ndarray:
 
 
 def _sums(model: LanguageModel, texts: Sequence[str]) -> tuple[numpy.ndarray, numpy.ndarray]:
-    from sagebrush.nlp.language.model import Scorer
+    from ..language.model import Scorer
 
     scorer = Scorer(model)
     sums, found = [], []

@@ -13,7 +13,7 @@ import torch  # pyright: ignore[reportMissingImports]
 from onnx import TensorProto, checker, helper, numpy_helper  # pyright: ignore[reportMissingImports]
 from torch import Tensor, nn  # pyright: ignore[reportMissingImports]
 
-from sagebrush.nlp.syntax.features import COUNT, ROWS
+from ..syntax.features import COUNT, ROWS
 
 LOOK = 24
 """Width of the vector of each look."""

@@ -15,12 +15,12 @@ import numpy
 import torch  # pyright: ignore[reportMissingImports]
 from torch.nn.functional import cross_entropy  # pyright: ignore[reportMissingImports]
 
-from sagebrush.nlp.calibration import expected_error, temperature
-from sagebrush.nlp.syntax.phrases import BEGINS, INSIDE
-from sagebrush.nlp.syntax.states import Hidden, States
-from sagebrush.nlp.syntax.tagger import BETWEEN, GRAPH, SETTINGS, Tagger, stacked
-from sagebrush.nlp.training.network import Network, write
-from sagebrush.nlp.training.treebank import Paragraph, noun_phrases, paragraphs
+from ..calibration import expected_error, temperature
+from ..syntax.phrases import BEGINS, INSIDE
+from ..syntax.states import Hidden, States
+from ..syntax.tagger import BETWEEN, GRAPH, SETTINGS, Tagger, stacked
+from .network import Network, write
+from .treebank import Paragraph, noun_phrases, paragraphs
 
 PASSES = 8
 TOGETHER = 16
@@ -75,7 +75,7 @@ def train(
 
 
 def _encoder(folder: Path) -> Hidden:
-    from sagebrush.nlp.encoder import Encoder  # pyright: ignore[reportMissingImports]
+    from ..encoder import Encoder  # pyright: ignore[reportMissingImports]
 
     return Encoder(folder)
 
