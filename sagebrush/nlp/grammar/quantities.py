@@ -25,7 +25,9 @@ _BOUND = (
     r"|another) )"
 )
 _NUMBER = rf"(?:{w.DIGITS}|{w.CARDINAL}|an? (?:hundred|thousand|million|billion|trillion|dozen|half|quarter)(?: and a half)?|half an?(?= (?:{w.SCALE}|dozen|{w.UNIT})))"
-_SCALED = rf"[+-]?{_NUMBER}\+?(?:[ -]?{w.SCALE}(?!\w))?(?: and a (?:half|quarter))?(?:-plus)?"
+_SCALED = (
+    rf"[+-]?{_NUMBER}(?: \d/\d)?\+?(?:[ -]?{w.SCALE}(?!\w))?(?: and a (?:half|quarter))?(?:-plus)?"
+)
 _RANGE_TO = rf"(?: ?[-–] ?| to | or | and (?={w.DIGITS}[ %]))"
 _FUNCTION_WORDS = (
     "of|the|a|an|and|or|in|on|at|to|for|from|by|with|as|is|was|were|are|be|been|has|had|have|this|that|these|those|his|her|its"
@@ -45,15 +47,15 @@ _MONEY = (
     rf"(?: ?{w.CODE}(?!\w))?{_RATE}?"
 )
 _MEASURE = rf"(?:{_SCALED}{_RANGE_TO})?{_SCALED}[ -]?{w.UNIT}(?:[- ](?:old|long|wide|tall|high|deep|thick)(?!\w))?(?: {w.DIGITS} ?{w.UNIT})?{_RATE}?"
-_ORDINAL_NOUN = rf"(?:[- ](?!{w.either(_FUNCTION_WORDS)}(?!\w))[a-z]{{3,18}}(?![\w]))"
+_ORDINAL_NOUN = rf"(?:[- ](?!{w.either(_FUNCTION_WORDS)}(?!\w))[a-z]{{3,18}}(?![\w-]))"
 _RULES = {
     "money": _MONEY,
     "measure": _MEASURE,
-    "money_words": rf"(?:dozens|tens|scores|hundreds|thousands|millions|billions|trillions)(?: of (?:thousands|millions|billions))?(?: of(?:{_COUNTED}| {w.UNIT}))?",
+    "money_words": rf"(?:dozens|(?:tens|scores)(?= of )|hundreds|thousands|millions|billions|trillions)(?: of (?:thousands|millions|billions))?(?: of(?:{_COUNTED}| {w.UNIT}))?",
     "times": rf"(?:{_SCALED} times|twice|thrice)(?!\w)(?: (?:a|per|an|each|every) {w.PERIOD}(?!\w))?|once (?:a|per|an|each|every) {w.PERIOD}(?!\w)",
     "every": rf"(?:every|each) (?:{_NUMBER} |other |single )?{w.PERIOD}(?!\w)",
     "count": rf"{_SCALED}(?:{_RANGE_TO}{_SCALED})?{_COUNTED}",
-    "fraction": r"(?:\d{1,3}/\d{1,3}(?![\d/])|(?:one|two|three|four|five|a)[- ](?:half|halves|thirds?|quarters?|fourths?|fifths?|sixths?|tenths?)(?!\w)|half(?= (?:of|the|a|an)\b(?! (?:million|billion|trillion|dozen)\b)))",
+    "fraction": r"(?:(?!9/11)\d{1,3}/\d{1,3}(?![\d/])|(?:one|two|three|four|five)[- ](?:half|halves|thirds?|quarters?|fourths?|fifths?|sixths?|tenths?)(?![\w-])|a (?:third|quarter|fourth|fifth|sixth|tenth)(?= of\b)|half(?= (?:of|the|a|an)\b(?! (?:million|billion|trillion|dozen)\b)))",
     "ordinal": rf"(?:{w.ORDINAL_DIGITS}|{w.ORDINAL})(?!\w){_ORDINAL_NOUN}?",
     "number": rf"{_SCALED}(?:{_RANGE_TO}{_SCALED})?(?![\w/%])(?!-\w|[.:]\d)",
 }
@@ -217,7 +219,10 @@ _NO_COUNT_BEFORE_ONE = re.compile(
 _COUNT_AFTER_ONE = re.compile(
     r" (?:of (?:the|my|his|her|its|our|their|your|those|these)|or two|more|million|hundred|thousand)\b"
 )
-_NO_ORDINAL_BEFORE = re.compile(r"\b(?:at|from the|for a|in a|split|a) \Z")
+# "The first", "my second": without such a word it is mostly an adverb ("first of all").
+_BEFORE_ORDINAL = re.compile(
+    r"(?:\b(?:the|an?|my|your|his|her|its|our|their|this|that|every|each|in|on)|'s) \Z"
+)
 
 
 def _is_other(text: str, lower: str, found: re.Match[str], kind: str) -> bool:
@@ -226,17 +231,15 @@ def _is_other(text: str, lower: str, found: re.Match[str], kind: str) -> bool:
     before = lower[max(0, begin - 14) : begin]
     word = lower[begin:end]
     if kind == "ordinal":
-        if word in ("first", "second", "third") and (
-            _NO_ORDINAL_BEFORE.search(before) or lower[end : end + 1] in ",:"
-        ):
+        if not word[0].isdigit() and not _BEFORE_ORDINAL.search(before):
             return True
-        return word == "second" or (
+        return (
             text[found.end("ordinal") - len(word.split(" ")[-1])].isupper()
             and not text[begin:end].isupper()
         )
     if kind not in ("number", "count"):
         return False
-    if _NUMBERED.search(before):
+    if _NUMBERED.search(before) or (before.endswith("[") and lower[end : end + 1] == "]"):
         return True
     if kind == "number":
         if word == "one":

@@ -73,15 +73,15 @@ _MEASURES = (
     "|bytes|byte|bits|bit|kilobytes|kilobyte|megabytes|megabyte|gigabytes|gigabyte|terabytes|terabyte|petabytes|kb|mb"
     "|gb|tb|pb|kib|mib|gib|tib|kbps|mbps|gbps|megabits|gigabits|pixels|pixel|px|megapixels|megapixel|mp|dpi|fps|rpm"
     "|hz|khz|mhz|ghz|watts|watt|kilowatts|kilowatt|kw|kwh|megawatts|mw|gw|gigawatts|volts|volt|amps|amp|mah|joules"
-    "|joule|calories|calorie|kcal|cal|horsepower|hp|bhp|db|decibels|psi|pascals|bar|newtons"
+    "|joule|calories|calorie|kcal|cal|horsepower|hp|bhp|db|decibels|psi|pascals|newtons"
     "|mph|kph|km/h|kmh|m/s|knots|knot|miles per hour|kilometers per hour|kilometres per hour"
     "|degrees celsius|degrees fahrenheit|degrees|degree|°c|°f|° c|° f|°|kelvin|celsius|fahrenheit"
 )
 _PERCENT = "percentage points|percent|per cent|pct|basis points|bps"
 _MONEY = (
     "us dollars|u\\.s\\. dollars|american dollars|canadian dollars|australian dollars|dollars|dollar|cents|cent|euros"
-    "|euro|pounds sterling|sterling|pence|quid|bucks|buck|yen|yuan|renminbi|rupees|rupee|rubles|roubles|won|pesos"
-    "|peso|francs|franc|marks|kroner|krone|kronor|krona|lira|lire|dinars|dirhams|shekels|rand|real|reais|zloty"
+    "|euro|pounds sterling|sterling|pence|quid|bucks|buck|yen|yuan|renminbi|rupees|rupee|rubles|roubles|pesos"
+    "|peso|francs|franc|marks|kroner|krone|kronor|krona|lira|lire|dinars|dirhams|shekels|reais|zloty"
     "|bitcoins|bitcoin|btc|eth|shillings|shilling|guineas|usd|eur|gbp|jpy|cny|inr|chf|cad|aud|nzd|sek|nok|dkk|brl"
     "|mxn|zar|krw|hkd|sgd"
 )

@@ -54,19 +54,25 @@ _AGES = (
 _OLD = re.compile(r" olds?\Z")
 
 
+_PARTICLE_ALONE = re.compile(rf"(?:{_PARTICLE}|la|los|den|der)\Z")
 _WORDS = re.compile(r"[^ \t]+")
 
 
 def _cased(name: str) -> int:
-    """Return the length of the name without "'s", and up to a word of a script without capitals where it begins with one."""
+    """Return the length of the name without "'s", up to its last word with a capital.
+
+    A name of a script without capitals stays whole.
+    """
     end = len(name) - 2 * name.endswith("'s")
-    if name[0].isupper():
-        last = 0
-        for word in _WORDS.finditer(name, 0, end):
-            if not word[0][0].isupper() and not re.fullmatch(_PARTICLE, word[0]):
-                return last
+    if not name[0].isupper():
+        return end
+    last = 0
+    for word in _WORDS.finditer(name, 0, end):
+        if word[0][0].isupper():
             last = word.end()
-    return end
+        elif not _PARTICLE_ALONE.match(word[0]):
+            break
+    return last
 
 
 def people(read: Read) -> Iterator[Candidate]:
