@@ -23,11 +23,11 @@ _INSULTS = (
     r"slut\w*|whore\w*|hoes?|pussy|twats?|wankers?|imposters?|ignorant|brainless|pieces? of (?:shit|crap|trash|garbage)"
 )
 _SEXUAL = (
-    r"sex\w*|porn\w*|nudes?|naked|horny|orgasm\w*|blow ?jobs?|hand ?jobs?|masturbat\w*|penis\w*|vagina\w*|"
+    r"sex(?:y|ual|ually|ting|ts)?|porn\w*|nudes?|naked|horny|orgasm\w*|blow ?jobs?|hand ?jobs?|masturbat\w*|penis\w*|vagina\w*|"
     r"dildo\w*|erotic\w*|cum(?:s|ming|shot)?|puss(?:y|ies)|dicks?|cocks?|tits?|titties|boobs?|cunnilingus|"
     r"threesome|anal|rape\w*|raping|suck(?:s|ing)? (?:my|his|your) \w+|eat(?:s|ing)? (?:her|that|my|the) pussy"
 )
-_VIOLENT = r"kill\w*|murder\w*|shoot|shot|stab\w*|burn\w*|hang(?:ed)?|lynch\w*|behead\w*|strangl\w*|beat\w*|punch\w*|slap\w*|hurt|slaughter\w*|exterminat\w*|rape|bomb\w*|die|suffer|eradicat\w*|wipe\w* out|get rid of"
+_VIOLENT = r"kill\w*|murder\w*|shoot|stab\w*|burn\w*|hang(?:ed)?|lynch\w*|behead\w*|strangl\w*|beat\w*|punch\w*|slap\w*|hurt|slaughter\w*|exterminat\w*|rape|bomb\w*|die|suffer|eradicat\w*|wipe\w* out|get rid of"
 _GORE = (
     r"blood(?:y|ied|bath|stained)?|gore|gory|corpses?|decapitat\w*|behead\w*|dismember\w*|mutilat\w*|"
     r"disembowel\w*|entrails|guts|severed|torture\w*|intestines|maggots?|slit (?:his|her|their|your) throats?|"
@@ -52,7 +52,7 @@ _RULES: dict[str, tuple[re.Pattern[str], ...]] = {
     ),
     "VIOLENCE_OR_THREAT": (
         _any(
-            rf"(?:i(?:'?ll|'?m gonna|'?d|'?ma)?|we|gonna|going to|should|must|will|want(?:ed)? to|wanna|"
+            rf"(?:i(?:'?ll|'?m gonna|'?d|'?ma)|we(?:'?ll|'?re)|gonna|going to|should|must|will|want(?:ed)? to|wanna|"
             rf"deserves? to|hope|wish|let'?s|need to|love to)\b[^.!?]{{0,40}}\b(?:{_VIOLENT})"
         ),
         _any(rf"(?:{_VIOLENT}) (?:all|yourself|him|her|them|you|u|every|those|these|that)"),

@@ -5,6 +5,7 @@ Steps keep what they made in a working folder, so that one may be repeated:
     train      encoder.pt      weights after learning
     export     float.onnx, encoder.onnx (int8)
     calibrate  encoder.json    heads, temperatures, figures of both graphs
+    taggers    confidence.json  how sure spans are
     card       encoder.md
 """
 
@@ -26,13 +27,16 @@ from ..encoder import GRAPH, SETTINGS, TOKENIZER
 from ..text.tokens import Reader
 from . import card, evaluation, graph, model, toxicity
 from .encoding import encode
-from .tasks import Task
+from .tasks import Kind, Task
 from .trainer import Plan, Progress, train
 
 TASKS = ("sentiment", "targeted", "toxicity", "entities", "pii")
 """Modules beside this one; each has `task(data)`, and may have `judged(data)`: further examples that
 figures are given for."""
 PLAN = Plan(average=0.15)
+
+CONFIDENCE = "confidence.json"
+"""How sure the taggers' spans are (`nlp.confidence`)."""
 
 Say = Callable[[str], None]
 
@@ -135,6 +139,10 @@ def finish(shop: Workshop, chosen: Sequence[Task], say: Say) -> None:
     """All steps after learning."""
     export(shop, chosen)
     calibrate(shop, chosen, say)
+    if any(task.kind is Kind.TOKENS for task in chosen):
+        taggers = importlib.import_module(".taggers", __package__)
+        told = taggers.finish(evaluation.session(shop.out / GRAPH), chosen, shop.reader(), say)
+        importlib.import_module("...confidence", __name__).save(shop.out / CONFIDENCE, told)
     baselines = toxicity.baselines(shop.data) if "toxicity" in [t.name for t in chosen] else {}
     for name, value in baselines.items():
         say(f"  TF-IDF + logistic regression: {name:30} {value:.3f}")

@@ -38,7 +38,19 @@ def test_plain_texts_are_not_copied() -> None:
 
 def test_every_character_stands_for_some_of_the_text_in_order() -> None:
     chance = random.Random(3)
-    alphabet = [*"ab. \n", "😂", "🏽", "🇺", "🇸", "\u0301", "\u200d", "☀", "\ufe0f", "http://a.b/c", "é"]
+    alphabet = [
+        *"ab. \n",
+        "😂",
+        "🏽",
+        "🇺",
+        "🇸",
+        "\u0301",
+        "\u200d",
+        "☀",
+        "\ufe0f",
+        "http://a.b/c",
+        "é",
+    ]
     for _ in range(300):
         text = "".join(chance.choice(alphabet) for _ in range(chance.randrange(30)))
         copy = rewrite(text)

@@ -19,7 +19,10 @@ PROGRAM = Path(__file__).with_name("tiny_encoder.py")
 
 
 @pytest.fixture(scope="module")
-def found(huggingface: Environment, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def found(
+    huggingface: Environment,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Any]:
     """What the program printed."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -50,7 +53,10 @@ def test_one_pass_serves_all_analyses(found: dict[str, Any]) -> None:
     mixed, praise = found["scores"]
     assert max(mixed, key=mixed.__getitem__) == "MIXED"
     assert max(praise, key=praise.__getitem__) == "POSITIVE"
-    assert [max(each, key=each.__getitem__) for each in found["targets"]] == ["POSITIVE", "NEGATIVE"]
+    assert [max(each, key=each.__getitem__) for each in found["targets"]] == [
+        "POSITIVE",
+        "NEGATIVE",
+    ]
     assert found["toxicity"][0]["TOXICITY"] > 0.5 > found["toxicity"][1]["TOXICITY"]
     assert set(found["toxicity"][2].values()) == {0.0}
     assert found["windows"][0] == 1 < found["windows"][1]
