@@ -99,15 +99,17 @@ def words(example: Encoded) -> list[tuple[int, int]]:
 
 
 def _tokens(task: Task, examples: Sequence[Encoded], logits: Logits) -> dict[str, float]:
-    """F1 of whole spans, of the labels that the set knows; what was cut off counts as missed."""
+    """F1 of whole spans, of the labels that the set holds; what was cut off counts as missed."""
     truth: list[list[Span]] = []
     told: list[list[Span]] = []
     for each, row in zip(examples, logits, strict=True):
         known = each.example.known
-        found = decoding.spans(row, words(each), task.labels)
+        spans = decoding.spans(row, words(each), task.labels)
         truth.append(list(each.example.spans))
-        told.append([span for span in found if known is None or span.label in known])
-    return {f"{label} F1": value for label, value in figures.span_f1(truth, told).items()}
+        told.append([span for span in spans if known is None or span.label in known])
+    there = {span.label for spans in truth for span in spans} | {"all"}
+    found = figures.span_f1(truth, told)
+    return {f"{label} F1": value for label, value in found.items() if label in there}
 
 
 _MEASURES = {

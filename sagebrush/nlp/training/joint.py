@@ -113,8 +113,8 @@ def _head(shop: Workshop, task: Task, rounded: Any, exact: Any) -> dict[str, Any
         )
     if task.name == "toxicity":
         given = [each.example for each in examples]
-        found |= toxicity.figures_of_tweets(given, _chances(logits, heat))
-        wanted |= toxicity.figures_of_tweets(given, _chances(plain, heat))
+        found |= toxicity.figures_of_sets(given, _chances(logits, heat))
+        wanted |= toxicity.figures_of_sets(given, _chances(plain, heat))
     return {
         "name": task.name,
         "kind": task.kind.value,
