@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-MODELS = {"encoder": "joint", "language": "language_model", "syntax": "syntax_model"}
-"""Name -> the module here that makes the model."""
+MODELS = {"encoder": "joint", "language": "language", "syntax": "syntax"}
+"""Name -> the module here that makes the model, in this order: syntax is learned of the encoder's states."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _encoder(args, Path(data))
         else:
             module = importlib.import_module(f".{MODELS[name]}", __package__)
-            module.build(Path(data), args.out, _say)
+            for figure, value in module.train(Path(data), args.out, _say).items():
+                _say(f"  {figure:44} {value:.3f}")
     return 0
 
 

@@ -143,3 +143,14 @@ def batches(
         made.append(batch)
     chance.shuffle(made)
     yield from made
+
+
+def padded(batch: Sequence[Encoded]) -> numpy.ndarray:
+    """Ids, token types and shapes, [3, texts, tokens]; shorter texts end with 0."""
+    length = max(len(each) for each in batch)
+    told = numpy.zeros((3, len(batch), length), numpy.int64)
+    for row, each in enumerate(batch):
+        told[0, row, : len(each)] = each.ids
+        told[1, row, : len(each)] = each.types
+        told[2, row, : len(each)] = each.shapes
+    return told

@@ -35,6 +35,8 @@ TASKS = ("sentiment", "targeted", "toxicity", "entities", "pii")
 figures are given for."""
 PLAN = Plan(average=0.15)
 
+TOGETHER = 16
+"""Texts that go through the float32 graph together."""
 CONFIDENCE = "confidence.json"
 """How sure the taggers' spans are (`nlp.confidence`)."""
 
@@ -99,18 +101,20 @@ def _head(shop: Workshop, task: Task, rounded: Any, exact: Any) -> dict[str, Any
     reader = shop.reader()
     examples = encode(task, task.valid, reader)
     logits = evaluation.answers(rounded, task, examples)
-    plain = evaluation.answers(exact, task, examples)
+    plain = evaluation.answers(exact, task, examples, TOGETHER)
     heat, before, after = evaluation.calibrated(task, examples, logits)
     found = evaluation.measure(task, examples, logits)
     wanted = evaluation.measure(task, examples, plain)
     if hasattr(module, "judged"):
         others = encode(task, module.judged(shop.data), reader)
         found |= evaluation.measure(task, others, evaluation.answers(rounded, task, others))
-        wanted |= evaluation.measure(task, others, evaluation.answers(exact, task, others))
+        wanted |= evaluation.measure(
+            task, others, evaluation.answers(exact, task, others, TOGETHER)
+        )
     if task.name == "toxicity":
         given = [each.example for each in examples]
-        found |= toxicity.figures_of_tweets(given, _chances(logits, heat))
-        wanted |= toxicity.figures_of_tweets(given, _chances(plain, heat))
+        found |= toxicity.figures_of_sets(given, _chances(logits, heat))
+        wanted |= toxicity.figures_of_sets(given, _chances(plain, heat))
     return {
         "name": task.name,
         "kind": task.kind.value,

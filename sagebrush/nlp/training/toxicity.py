@@ -135,19 +135,23 @@ def three(chances: Sequence[float], threshold: float = HATEFUL) -> str:
     return "offensive_language" if toxic >= 0.5 else "neither"
 
 
-def figures_of_tweets(
+def figures_of_sets(
     examples: Sequence[Example], chances: Sequence[Sequence[float]]
 ) -> dict[str, float]:
-    """Accuracy and macro F1 of Davidson's three classes."""
-    chosen = [
-        (_class(each), three(row))
-        for each, row in zip(examples, chances, strict=True)
-        if each.source == "davidson"
+    """Accuracy and macro F1 of Davidson's three classes, accuracy of HateCheck's two."""
+    rows = list(zip(examples, chances, strict=True))
+    tweets = [(_class(each), three(row)) for each, row in rows if each.source == "davidson"]
+    truth, told = [one for one, _ in tweets], [one for _, one in tweets]
+    hateful = LABELS.index("HATE_SPEECH")
+    checks = [
+        ("HATE_SPEECH" in each.labels) == (row[hateful] >= 0.5)
+        for each, row in rows
+        if each.source == "hatecheck"
     ]
-    truth, told = [one for one, _ in chosen], [one for _, one in chosen]
     return {
         "davidson three classes accuracy": figures.accuracy(truth, told),
         "davidson three classes macro F1": figures.macro_f1(truth, told),
+        "hatecheck accuracy": sum(checks) / max(1, len(checks)),
     }
 
 

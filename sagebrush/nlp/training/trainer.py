@@ -23,7 +23,7 @@ import torch.nn.functional as F  # pyright: ignore[reportMissingImports]
 from torch import Tensor  # pyright: ignore[reportMissingImports]
 
 from ..text.tokens import Reader
-from .encoding import Encoded, batches, encode
+from .encoding import Encoded, batches, encode, padded
 from .model import Encoder
 from .tasks import Kind, Task
 
@@ -139,20 +139,13 @@ def _factor(step: int, steps: int, warmup: float) -> float:
     return max(0.0, (steps - step) / max(1, steps - rise))
 
 
-def padded(batch: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor]:
-    """Ids, token types and shapes, [texts, tokens]."""
-    length = max(len(each) for each in batch)
-    told = numpy.zeros((3, len(batch), length), numpy.int64)
-    for row, each in enumerate(batch):
-        told[0, row, : len(each)] = each.ids
-        told[1, row, : len(each)] = each.types
-        told[2, row, : len(each)] = each.shapes
-    ids, types, shapes = torch.from_numpy(told)
+def _tensors(batch: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor]:
+    ids, types, shapes = torch.from_numpy(padded(batch))
     return ids, types, shapes
 
 
 def _loss(model: Encoder, task: Task, batch: Sequence[Encoded]) -> Tensor:
-    logits = model(task.name, *padded(batch)).float()
+    logits = model(task.name, *_tensors(batch)).float()
     if task.kind is Kind.TOKENS:
         logits = torch.cat([logits[row, each.places] for row, each in enumerate(batch)])
     allowed = torch.from_numpy(numpy.concatenate([each.allowed for each in batch]))
@@ -179,7 +172,7 @@ def predict(
     for chosen in _chunks(order, 32):
         batch = [examples[at] for at in chosen]
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
-            logits = model(task.name, *padded(batch)).float().numpy()
+            logits = model(task.name, *_tensors(batch)).float().numpy()
         for row, at in enumerate(chosen):
             tokens = task.kind is Kind.TOKENS
             told[at] = logits[row, examples[at].places] if tokens else logits[row]
