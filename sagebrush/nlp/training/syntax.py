@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy  # pyright: ignore[reportMissingIm
 
 from sagebrush.nlp.calibration import expected_error, temperature
 from sagebrush.nlp.syntax.phrases import BEGINS, INSIDE
-from sagebrush.nlp.syntax.states import Hidden, States
+from sagebrush.nlp.syntax.states import Encoded, Hidden, States
 from sagebrush.nlp.syntax.tagger import BETWEEN, GRAPH, SETTINGS, Tagger, stacked
 from sagebrush.nlp.training.network import Network, write
 from sagebrush.nlp.training.treebank import Paragraph, noun_phrases, paragraphs
@@ -77,7 +77,7 @@ def train(
 def _encoder(folder: Path) -> Hidden:
     from sagebrush.nlp.encoder import Encoder  # pyright: ignore[reportMissingImports]
 
-    return Encoder(folder)
+    return Encoded(Encoder(folder))
 
 
 def _save(out: Path, settings: Mapping[str, object]) -> None:
