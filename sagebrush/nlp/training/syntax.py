@@ -19,6 +19,7 @@ from sagebrush.nlp.calibration import expected_error, temperature
 from sagebrush.nlp.syntax.phrases import BEGINS, INSIDE
 from sagebrush.nlp.syntax.states import Encoded, Hidden, States
 from sagebrush.nlp.syntax.tagger import BETWEEN, GRAPH, SETTINGS, Tagger, stacked
+from sagebrush.nlp.training import syntax_card
 from sagebrush.nlp.training.network import Network, write
 from sagebrush.nlp.training.treebank import Paragraph, noun_phrases, paragraphs
 
@@ -71,7 +72,9 @@ def train(
     _save(out, settings)
     told = figures(Tagger(out, encoder), held)
     right = _known(logits[0], gold.tags)
-    return {"upos_gold_tokens": float((right[0].argmax(1) == right[1]).mean()), **told}
+    told = {"upos_gold_tokens": float((right[0].argmax(1) == right[1]).mean()), **told}
+    syntax_card.write(out, told)
+    return told
 
 
 def _encoder(folder: Path) -> Hidden:
@@ -131,7 +134,7 @@ def _fitted(part: Part, width: int, tags: int, say: Callable[[str], None]) -> Ne
             with torch.no_grad():
                 for name, value in model.state_dict().items():
                     mean[name].mul_(keep).add_(value, alpha=1 - keep)
-            total += float(loss)
+            total += loss.detach().item()
         say(f"syntax: pass {turn + 1} of {PASSES}, loss {total * TOGETHER / len(order):.3f}")
     model.load_state_dict(mean)
     return model.eval()
