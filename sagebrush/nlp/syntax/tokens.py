@@ -82,6 +82,8 @@ def _plain(text: str, at: int, end: int) -> int:
             and text[place + 1].isalpha()
         ):
             place += 1
+    while place > at + 1 and unicodedata.category(text[place - 1]) == "Cf":
+        place -= 1
     if place > at:
         return place
     place = at + 1

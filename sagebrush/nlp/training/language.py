@@ -42,7 +42,7 @@ DROPPED = 0.5
 RATE = 0.3
 EASING = 0.6
 """While learning, sums are divided by the number of n-grams to this power."""
-COMMON, RARE = 1.0, -1.0
+COMMON, RARE = 0.5, -0.5
 """Added to the logits of languages that are read most, and of those that Comprehend does not list."""
 STEP = 0.5
 """Weights are rounded to this."""
@@ -78,7 +78,18 @@ def train(data: Path, out: Path, say: Callable[[str], None] = print) -> Mapping[
     model = replace(model, scale=_scale(model, valid), prior=_prior(names))
     out.mkdir(parents=True, exist_ok=True)
     model.save(out / FILE)
-    return figures(load(out / FILE), valid, told)
+    found = figures(load(out / FILE), valid, told)
+    card(out, names, found)
+    return found
+
+
+def card(out: Path, names: Sequence[str], found: Mapping[str, float]) -> None:
+    """`language.md` lies beside the model."""
+    from . import language_card
+
+    known = {code(each) for each in names}
+    priors = f"{numpy.exp(COMMON):.1f} times", f"{numpy.exp(-RARE):.1f} times"
+    language_card.write(out, found, known, set(DECLARATIONS) - {"ne", "zh"}, priors)
 
 
 def rows(data: Path) -> tuple[list[Row], list[Row]]:
@@ -364,7 +375,7 @@ def figures(
     told["declaration_lines"] = float(
         numpy.mean(
             [
-                bool(answer) and answer[0][0] == code(row.language)
+                bool(answer) and answer[0][0].split("-")[0] == code(row.language)
                 for row, answer in zip(declarations, answers, strict=True)
             ]
         )

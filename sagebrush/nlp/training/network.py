@@ -5,8 +5,9 @@ A token is the encoder's states for it beside vectors of its looks; two convolut
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy
 import torch  # pyright: ignore[reportMissingImports]
@@ -49,52 +50,57 @@ class Network(nn.Module):
         return self.tags(x), self.phrases(x)
 
 
-def write(model: Network, file: Path) -> None:
-    """The graph lies in `file`: inputs `looks`, `states`, `real`, outputs `tags`, `phrases`; half
-    precision in the file, float32 as it runs."""
-    nodes: list[Any] = []
-    weights: list[Any] = []
+@dataclass
+class _Graph:
+    """A graph as it is written."""
 
-    def weight(name: str, value: numpy.ndarray) -> str:
-        weights.append(
-            numpy_helper.from_array(numpy.ascontiguousarray(value.astype(numpy.float16)), name)
-        )
-        nodes.append(helper.make_node("Cast", [name], [f"{name}.full"], to=TensorProto.FLOAT))
-        return f"{name}.full"
+    nodes: list[Any] = field(default_factory=list)
+    weights: list[Any] = field(default_factory=list)
 
-    def shape(name: str, *value: int) -> str:
-        weights.append(numpy_helper.from_array(numpy.array(value, numpy.int64), name))
+    def weight(self, name: str, value: Tensor) -> str:
+        """A constant: half precision in the file, float32 as it runs."""
+        half = numpy.ascontiguousarray(value.detach().numpy().astype(numpy.float16))
+        self.weights.append(numpy_helper.from_array(half, name))
+        return self.add("Cast", [name], f"{name}.full", to=TensorProto.FLOAT)
+
+    def whole(self, name: str, *value: int) -> str:
+        """A constant of whole numbers."""
+        self.weights.append(numpy_helper.from_array(numpy.array(value, numpy.int64), name))
         return name
 
-    def add(kind: str, inputs: list[str], out: str, **given: Any) -> str:
-        nodes.append(helper.make_node(kind, inputs, [out], **given))
+    def add(self, kind: str, inputs: list[str], out: str, **given: Any) -> str:
+        """The output of a node that is new."""
+        self.nodes.append(helper.make_node(kind, inputs, [out], **given))
         return out
 
-    def linear(given: str, layer: nn.Linear, out: str) -> str:
-        matrix = weight(f"{out}.weight", layer.weight.detach().numpy().T)
-        product = add("MatMul", [given, matrix], f"{out}.product")
-        return add("Add", [product, weight(f"{out}.bias", layer.bias.detach().numpy())], out)
+    def linear(self, given: str, layer: nn.Linear, out: str) -> str:
+        """A linear layer."""
+        product = self.add("MatMul", [given, self.weight(f"{out}.w", layer.weight.T)], f"{out}.x")
+        return self.add("Add", [product, self.weight(f"{out}.b", layer.bias)], out)
 
-    found = add("Gather", [weight("table", model.looks.weight.detach().numpy()), "looks"], "found")
-    flat = add("Reshape", [found, shape("flat.shape", -1, COUNT * LOOK)], "flat")
-    both = add(
-        "Add",
-        [linear("states", model.states, "known"), linear(flat, model.looked, "looked")],
-        "both",
-    )
-    x = add("Mul", [add("Relu", [both], "both.relu"), "real"], "x")
+    def near(self, x: str, layer: nn.Conv1d, name: str) -> str:
+        """x and what a convolution sees around it, 0 between texts."""
+        one = self.whole(f"{name}.one", 0)
+        turned = self.add("Unsqueeze", [self.add("Transpose", [x], f"{name}.t"), one], f"{name}.in")
+        weights = self.weight(f"{name}.w", layer.weight), self.weight(f"{name}.b", layer.bias)
+        seen = self.add("Conv", [turned, *weights], f"{name}.seen", pads=[1, 1])
+        seen = self.add("Relu", [self.add("Squeeze", [seen, one], f"{name}.out")], f"{name}.relu")
+        summed = self.add("Add", [x, self.add("Transpose", [seen], f"{name}.back")], f"{name}.sum")
+        return self.add("Mul", [summed, "real"], name)
+
+
+def write(model: Network, file: Path) -> None:
+    """The graph lies in `file`: inputs `looks`, `states`, `real`, outputs `tags`, `phrases`."""
+    graph = _Graph()
+    found = graph.add("Gather", [graph.weight("table", model.looks.weight), "looks"], "found")
+    flat = graph.add("Reshape", [found, graph.whole("shape", -1, COUNT * LOOK)], "flat")
+    known = graph.linear("states", model.states, "known")
+    both = graph.add("Add", [known, graph.linear(flat, model.looked, "looked")], "both")
+    x = graph.add("Mul", [graph.add("Relu", [both], "seen"), "real"], "x")
     for at, each in enumerate(model.near):
-        turned = add(
-            "Unsqueeze", [add("Transpose", [x], f"turn.{at}"), shape(f"first.{at}", 0)], f"in.{at}"
-        )
-        kernel = weight(f"near.{at}.weight", each.weight.detach().numpy())
-        bias = weight(f"near.{at}.bias", each.bias.detach().numpy())
-        seen = add("Conv", [turned, kernel, bias], f"conv.{at}", pads=[1, 1])
-        seen = add("Relu", [add("Squeeze", [seen, f"first.{at}"], f"out.{at}")], f"relu.{at}")
-        summed = add("Add", [x, add("Transpose", [seen], f"back.{at}")], f"sum.{at}")
-        x = add("Mul", [summed, "real"], f"x.{at}")
-    linear(x, model.tags, "tags")
-    linear(x, model.phrases, "phrases")
+        x = graph.near(x, cast(nn.Conv1d, each), f"near{at}")
+    graph.linear(x, model.tags, "tags")
+    graph.linear(x, model.phrases, "phrases")
     inputs = [
         helper.make_tensor_value_info("looks", TensorProto.INT32, ["n", COUNT]),
         helper.make_tensor_value_info("states", TensorProto.FLOAT, ["n", model.states.in_features]),
@@ -105,7 +111,7 @@ def write(model: Network, file: Path) -> None:
         for name, layer in (("tags", model.tags), ("phrases", model.phrases))
     ]
     made = helper.make_model(
-        helper.make_graph(nodes, "syntax", inputs, outputs, weights),
+        helper.make_graph(graph.nodes, "syntax", inputs, outputs, graph.weights),
         opset_imports=[helper.make_opsetid("", OPSET)],
         producer_name="sagebrush",
     )

@@ -17,8 +17,9 @@ from torch.nn.functional import cross_entropy  # pyright: ignore[reportMissingIm
 
 from ..calibration import expected_error, temperature
 from ..syntax.phrases import BEGINS, INSIDE
-from ..syntax.states import Hidden, States
+from ..syntax.states import Encoded, Hidden, States
 from ..syntax.tagger import BETWEEN, GRAPH, SETTINGS, Tagger, stacked
+from . import syntax_card
 from .network import Network, write
 from .treebank import Paragraph, noun_phrases, paragraphs
 
@@ -55,29 +56,31 @@ def train(
         for name in ("train", "dev")
     )
     tags = sorted({word.tag for each in learned for word in each.words})
-    states = encoder.hidden([each.text for each in learned])
-    width = next(each.values.shape[1] for each in states if len(each.values))
-    part = _part(learned, states, tags, width)
+    part = _part(learned, encoder.hidden([each.text for each in learned]), tags)
+    width = part.inputs["states"].shape[1]
     say(f"syntax: {int((part.tags != UNKNOWN).sum())} tokens, states of {width} numbers")
     model = _fitted(part, width, len(tags), say)
     out.mkdir(parents=True, exist_ok=True)
     write(model, out / GRAPH)
     settings = {"tags": tags, "width": width, "temperature": 1.0, "phrase_temperature": 1.0}
     _save(out, settings)
-    gold = _part(held, encoder.hidden([each.text for each in held]), tags, width)
-    logits = _logits(out, encoder, held)
+    known = encoder.hidden([each.text for each in held])
+    gold = _part(held, known, tags)
+    logits = _logits(Tagger(out, encoder), held, known)
     settings["temperature"] = temperature(*_known(logits[0], gold.tags))
     settings["phrase_temperature"] = temperature(*_known(logits[1], gold.chunks))
     _save(out, settings)
     told = figures(Tagger(out, encoder), held)
     right = _known(logits[0], gold.tags)
-    return {"upos_gold_tokens": float((right[0].argmax(1) == right[1]).mean()), **told}
+    told = {"upos_gold_tokens": float((right[0].argmax(1) == right[1]).mean()), **told}
+    syntax_card.write(out, told)
+    return told
 
 
 def _encoder(folder: Path) -> Hidden:
     from ..encoder import Encoder  # pyright: ignore[reportMissingImports]
 
-    return Encoder(folder)
+    return Encoded(Encoder(folder))
 
 
 def _save(out: Path, settings: Mapping[str, object]) -> None:
@@ -88,9 +91,8 @@ def _places(paragraph: Paragraph) -> list[tuple[int, int]]:
     return [(word.begin, word.end) for word in paragraph.words]
 
 
-def _part(
-    kept: Sequence[Paragraph], states: Sequence[States], names: Sequence[str], width: int
-) -> Part:
+def _part(kept: Sequence[Paragraph], states: Sequence[States], names: Sequence[str]) -> Part:
+    width = next(each.values.shape[1] for each in states if len(each.values))
     given = [(each.text, _places(each), known) for each, known in zip(kept, states, strict=True)]
     number = {name: at for at, name in enumerate(names)}
     gap = numpy.full(BETWEEN, UNKNOWN)
@@ -131,7 +133,7 @@ def _fitted(part: Part, width: int, tags: int, say: Callable[[str], None]) -> Ne
             with torch.no_grad():
                 for name, value in model.state_dict().items():
                     mean[name].mul_(keep).add_(value, alpha=1 - keep)
-            total += float(loss)
+            total += loss.detach().item()
         say(f"syntax: pass {turn + 1} of {PASSES}, loss {total * TOGETHER / len(order):.3f}")
     model.load_state_dict(mean)
     return model.eval()
@@ -164,18 +166,17 @@ def _loss(model: Network, part: Part, places: numpy.ndarray) -> torch.Tensor:
 
 
 def _logits(
-    out: Path, encoder: Hidden, kept: Sequence[Paragraph]
+    tagger: Tagger, kept: Sequence[Paragraph], known: Sequence[States]
 ) -> tuple[numpy.ndarray, numpy.ndarray]:
     """What the written graph says of the treebank's own tokens, empty places as zeros."""
-    tagger = Tagger(out, encoder)
-    given = [
-        (each.text, _places(each), states)
-        for each, states in zip(kept, encoder.hidden([one.text for one in kept]), strict=True)
+    told = [
+        tagger.logits([(each.text, _places(each), states)])[0]
+        for each, states in zip(kept, known, strict=True)
     ]
-    told = [tagger.logits([each])[0] for each in given]
+    gap = ((0, BETWEEN), (0, 0))
     return (
-        numpy.concatenate([numpy.pad(tags, ((0, BETWEEN), (0, 0))) for tags, _ in told]),
-        numpy.concatenate([numpy.pad(chunks, ((0, BETWEEN), (0, 0))) for _, chunks in told]),
+        numpy.concatenate([numpy.pad(tags, gap) for tags, _ in told]),
+        numpy.concatenate([numpy.pad(chunks, gap) for _, chunks in told]),
     )
 
 

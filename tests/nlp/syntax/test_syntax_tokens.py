@@ -48,6 +48,7 @@ def test_words_are_cut_as_the_treebank_cuts_them(text: str, expected: str) -> No
         ("one\r\ntwo", ["one", "two"]),
         ("שלום, עולם", ["שלום", ",", "עולם"]),
         ("zero\u200bwidth", ["zero\u200bwidth"]),
+        ("\u200bword\u200b, \ufeffnext", ["word", ",", "next"]),
         ("a \x00 b", ["a", "b"]),
         ("❤\ufe0f", ["❤\ufe0f"]),
     ],
