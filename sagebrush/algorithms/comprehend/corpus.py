@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,6 +18,8 @@ from .told import Told
 
 BATCH, BYTES = 64, 256 << 10
 """Documents, and characters, that are analysed together at most: a larger document is alone."""
+THREADS, HELD = 4, 8 << 20
+"""Files that are read at once, and bytes that they have together at most: a larger one is alone."""
 AHEAD = 2
 """Batches that are read while one is analysed."""
 T = TypeVar("T")
@@ -40,17 +44,41 @@ def check(storage: Storage, told: Told) -> None:
 
 def read(storage: Storage, told: Told) -> Iterator[Document]:
     """Every document, in the order of keys and lines. Raises JobFailed."""
+    if not told.by_line:
+        yield from _files(storage, told)
+        return
     lines = 0
     for found in _objects(storage, told):
-        blocks, name = storage.blocks(told.bucket, found), told.name(found.key)
-        if not told.by_line:
-            yield documents.of_file(name, blocks, told.limits.document)
-            continue
-        for document in documents.of_lines(name, blocks, told.limits.document):
+        blocks = storage.blocks(told.bucket, found)
+        for document in documents.of_lines(told.name(found.key), blocks, told.limits.document):
             lines += 1
             if told.limits.lines is not None and lines > told.limits.lines:
                 raise failures.too_much("lines", told.limits.lines)
             yield document
+
+
+def _files(storage: Storage, told: Told) -> Iterator[Document]:
+    """Each object as a document, several asked for at once: for small ones that takes most of the time."""
+
+    def one(found: Found) -> Document:
+        blocks = storage.blocks(told.bucket, found)
+        return documents.of_file(told.name(found.key), blocks, told.limits.document)
+
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="read")
+    asked: deque[tuple[Future[Document], int]] = deque()
+    held = 0
+    try:
+        for found in _objects(storage, told):
+            while asked and (len(asked) == 2 * THREADS or held + found.size > HELD):
+                done, size = asked.popleft()
+                held -= size
+                yield done.result()
+            asked.append((pool.submit(one, found), found.size))
+            held += found.size
+        while asked:
+            yield asked.popleft()[0].result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _objects(storage: Storage, told: Told) -> Iterator[Found]:

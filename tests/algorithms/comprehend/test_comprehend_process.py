@@ -73,6 +73,23 @@ def test_each_file_is_a_document(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_files_keep_their_order_and_large_ones_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus, "HELD", 50)
+    sizes = [90 if n in (3, 4) else n + 1 for n in range(40)]
+    client = Client({f"in/{n:03}": b"x" * size for n, size in enumerate(sizes)})
+    assert run(client, tmp_path, by_line=False) == 40
+    assert [each["Length"] for each in records(client)] == sizes
+
+
+def test_a_file_that_cannot_be_read_ends_the_job(tmp_path: Path) -> None:
+    client = Client({f"in/{n}": b"x" for n in range(9)})
+    client.denied.add("get")
+    with pytest.raises(JobFailed, match="NO_READ_ACCESS"):
+        run(client, tmp_path, by_line=False)
+
+
 def test_a_prefix_may_be_a_file_and_names_begin_after_its_folder(tmp_path: Path) -> None:
     client = Client({"in/a.txt": b"one", "in/a.txt.more": b"two"})
     run(client, tmp_path, prefix="in/a.txt")
