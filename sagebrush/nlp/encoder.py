@@ -29,6 +29,8 @@ SETTINGS = "encoder.json"
 TOKENIZER = "encoder-tokenizer.json"
 STATES = "states."
 """How the outputs begin that hold the states after some of its layers."""
+LAYERS = (2, 4)
+"""Those that syntax is learned from."""
 TOGETHER = 8
 """Windows of one text that go through the graph together."""
 
@@ -83,7 +85,6 @@ class Encoder:
             (folder / GRAPH).read_bytes(), options, providers=["CPUExecutionProvider"]
         )
         names = [each.name for each in self._session.get_outputs()]
-        self._states = [name for name in names if name.startswith(STATES)]
         self._names = [name for name in names if not name.startswith(STATES)]
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
@@ -101,13 +102,14 @@ class Encoder:
             )
         return told
 
-    def hidden(self, texts: Sequence[str]) -> list[States]:
-        """The states of each text's tokens: those after some of the layers, side by side."""
-        told = []
+    def hidden(self, texts: Sequence[str], layers: Sequence[int] = LAYERS) -> list[States]:
+        """The states of each text's tokens after these layers, of those that the graph tells, side by
+        side."""
+        told, names = [], [f"{STATES}{layer}" for layer in layers]
         for text, tokens in zip(texts, self._reader.read(texts), strict=True):
             pieces = windows(text, tokens)
-            found = self._answers(pieces, [None] * len(pieces), self._states)
-            values = [numpy.concatenate([each[name] for name in self._states], 1) for each in found]
+            found = self._answers(pieces, [None] * len(pieces), names)
+            values = [numpy.concatenate([each[name] for name in names], 1) for each in found]
             told.append(
                 States(
                     _joined([piece.begins for piece in pieces]),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from sagebrush.nlp.spans import Span
 
 from sagebrush.nlp.entities import merged
+from sagebrush.nlp.spans import Span
 
 
 def told(text: str, spans: list[Span]) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy
 
@@ -27,34 +27,6 @@ class Hidden(Protocol):
     def hidden(self, texts: Sequence[str]) -> list[States]:
         """The states of each text, all chosen layers side by side."""
         ...
-
-
-OUTPUT = "hidden"
-"""The output of the encoder's graph with the states, [texts, tokens, width]."""
-
-
-class Encoded:
-    """The states that the shared encoder's graph tells beside the logits of its heads."""
-
-    def __init__(self, encoder: Any) -> None:
-        """`encoder`: the shared encoder (`sagebrush.nlp.encoder.Encoder`)."""
-        self._encoder = encoder
-
-    def hidden(self, texts: Sequence[str]) -> list[States]:
-        """The states of each text. Raises KeyError where the graph has no output `hidden`."""
-        return [of_reading(each) for each in self._encoder.read(texts)]
-
-
-def of_reading(reading: Any) -> States:
-    """The states in what the encoder read of a text: the same pass that serves all other analyses."""
-    windows = reading.windows
-    if not windows:
-        return States(numpy.zeros(0, int), numpy.zeros(0, int), numpy.zeros((0, 0), numpy.float32))
-    return States(
-        numpy.concatenate([each.tokens.begins for each in windows]),
-        numpy.concatenate([each.tokens.ends for each in windows]),
-        numpy.concatenate([each.logits[OUTPUT] for each in windows]),
-    )
 
 
 def of_tokens(states: States, tokens: Sequence[tuple[int, int]], width: int) -> numpy.ndarray:

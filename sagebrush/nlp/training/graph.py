@@ -22,7 +22,7 @@ OPSET = 18
 FUSED = "com.microsoft"
 INPUTS = ("ids", "types", "shapes")
 """int32, [texts, tokens]; 0 in `ids` is padding."""
-STATES = {"states.2": 2, "states.4": 4, "states.6": 6}
+STATES = {f"states.{layer}": layer for layer in (2, 4, 6)}
 """Further outputs, [texts, tokens, width]: the states after so many layers, from which other models learn."""
 POSITIONS = 258
 """Tokens of the longest text that the graph takes."""

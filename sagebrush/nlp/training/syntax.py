@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy  # pyright: ignore[reportMissingIm
 
 from ..calibration import expected_error, temperature
 from ..syntax.phrases import BEGINS, INSIDE
-from ..syntax.states import Encoded, Hidden, States
+from ..syntax.states import Hidden, States
 from ..syntax.tagger import BETWEEN, GRAPH, SETTINGS, Tagger, stacked
 from . import syntax_card
 from .network import Network, write
@@ -80,7 +80,7 @@ def train(
 def _encoder(folder: Path) -> Hidden:
     from ..encoder import Encoder  # pyright: ignore[reportMissingImports]
 
-    return Encoded(Encoder(folder))
+    return Encoder(folder)
 
 
 def _save(out: Path, settings: Mapping[str, object]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sagebrush.nlp.spans import Span
 
+from sagebrush.nlp.spans import Span
 from sagebrush.nlp.training import columns
 
 

@@ -6,11 +6,11 @@ import random
 
 import numpy
 import pytest
-from sagebrush.nlp.spans import Span
-from sagebrush.nlp.training.tasks import Example
 
 from sagebrush.nlp.confidence import Confidence
+from sagebrush.nlp.spans import Span
 from sagebrush.nlp.training import confidence
+from sagebrush.nlp.training.tasks import Example
 
 
 def answers(shift: float) -> list[confidence.Answer]:

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
-from sagebrush.nlp.training.sets import lines
 
 from sagebrush.nlp.training import pii
+from sagebrush.nlp.training.sets import lines
 
 
 def test_a_template_is_in_one_part_alone(tmp_path: Path) -> None:
