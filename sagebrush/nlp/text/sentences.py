@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 _END = re.compile(
-    r"""(?P<mark>[.!?…]+["'”’)\]»]*)(?=\s)|(?P<wide>[。！？｡]+["'”’)\]」』]*)|(?P<line>\n\s*\n|\r\n\s*\r\n|\n(?=\s*[-*•\d]))"""
+    r"""(?P<mark>(?<![.!?…])[.!?…]++["'”’)\]»]*+)(?=\s)|(?P<wide>[。！？｡]+["'”’)\]」』]*)|(?P<line>\n\s*\n|\r\n\s*\r\n|\n(?=\s*[-*•\d]))"""
 )
 _ABBREVIATIONS = frozenset((
     "mr", "mrs", "ms", "dr", "prof", "sr", "jr", "st", "rev", "gen", "col", "sgt", "capt", "lt",

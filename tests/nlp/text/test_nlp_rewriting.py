@@ -59,3 +59,8 @@ def test_every_character_stands_for_some_of_the_text_in_order() -> None:
         assert places == sorted(places)
         for character, (begin, end) in zip(copy.text, places, strict=True):
             assert end - begin > 1 or text[begin:end] == character or copy.begins is not None
+
+
+def test_long_runs_take_linear_time() -> None:
+    for piece in ("www.", "http://", "http://a ", "😂", "!", "www.!"):
+        rewrite(piece * 20_000)

@@ -64,3 +64,9 @@ def test_random_texts_are_held_whole_and_in_order() -> None:
 def test_long_texts_take_linear_time() -> None:
     text = "A sentence with seven words is here. " * 3000
     assert len(sentences(text)) == 3000
+
+
+@pytest.mark.parametrize("piece", [".", "?!", '."', "\n ", "\r\n", "。", "a.", " .", "- ", "\n-"])
+def test_long_runs_of_marks_take_linear_time(piece: str) -> None:
+    sentences(piece * 40_000)
+    sentences(piece * 40_000 + "x")
