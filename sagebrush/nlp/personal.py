@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from . import grammar
 from .confidence import Confidence
 from .spans import Span
 from .tagging import told
@@ -45,20 +46,44 @@ AWS = {
     "US_DRIVER_LICENSE": "DRIVER_ID",
 }
 """AWS's type of each."""
+_DIGITS = {
+    "AGE": 1,
+    "PHONE": 6,
+    "CREDIT_DEBIT_NUMBER": 12,
+    "INTERNATIONAL_BANK_ACCOUNT_NUMBER": 10,
+    "IP_ADDRESS": 4,
+    "SSN": 9,
+    "DRIVER_ID": 4,
+}
+"""Digits that a number of each of these types has at least."""
 _UNIT = re.compile(r"[ -]?(?:years?|yrs?|months?|weeks?)\b", re.IGNORECASE)
 
 
 def personal(readings: Sequence[Reading], confidence: Confidence) -> list[list[Span]]:
     """The personal data of each text that the tagger finds, in AWS's types, from left to right."""
+    return [in_aws(each.text, told(each, HEAD, LABELS, confidence)) for each in readings]
+
+
+def in_aws(text: str, spans: Sequence[Span]) -> list[Span]:
+    """The spans that are of one of AWS's types and have its form, in that type."""
+    named = [replace(each, label=AWS[each.label]) for each in spans if each.label in AWS]
     return [
-        [with_unit(each.text, span) for span in in_aws(told(each, HEAD, LABELS, confidence))]
-        for each in readings
+        with_unit(text, each)
+        for each in named
+        if _has_form(text[each.begin : each.end], each.label)
     ]
 
 
-def in_aws(spans: Sequence[Span]) -> list[Span]:
-    """The spans that are of one of AWS's types, in that type."""
-    return [replace(each, label=AWS[each.label]) for each in spans if each.label in AWS]
+def _has_form(words: str, label: str) -> bool:
+    """Whether the words can be of the type: the tagger sees what stands around, and little of digits."""
+    digits = sum(each.isdigit() for each in words)
+    if label in _DIGITS:
+        return digits >= _DIGITS[label]
+    if label == "DATE_TIME":
+        return digits > 0 or bool(grammar.dates(words))
+    if label in ("EMAIL", "URL"):
+        return ("@" if label == "EMAIL" else ".") in words
+    return label != "NAME" or any(each.isalpha() for each in words)
 
 
 def with_unit(text: str, span: Span) -> Span:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sagebrush.nlp.entities import merged
+from sagebrush.nlp.entities import kept, merged
 from sagebrush.nlp.spans import Span
 
 
@@ -56,3 +56,25 @@ def test_names_dates_quantities_and_events_do_not_overlap(
 ) -> None:
     found = merged(text, [place(text, part, label) for part, label in tagger])
     assert told(text, found) == all_together
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "label", "score", "left"),
+    [
+        ("Hello Zhang Wei. Your", "Zhang Wei.", "PERSON", 0.6, "Zhang Wei"),
+        ("and Sammy Davis Jr. sang", "Sammy Davis Jr.", "PERSON", 0.6, "Sammy Davis Jr."),
+        ("in Washington D.C. today", "Washington D.C.", "LOCATION", 0.6, "Washington D.C."),
+        ("by Acme Ltd. and", "Acme Ltd.", "ORGANIZATION", 0.6, "Acme Ltd."),
+        ("card 1111-0000", "1111-0000", "LOCATION", 0.9, ""),
+        ("hi @ kim", "@", "PERSON", 0.9, "@"),
+        ("the Bake Off", "Bake Off", "EVENT", 0.4, ""),
+        ("the Bake Off", "Bake Off", "EVENT", 0.6, "Bake Off"),
+        ("the Bake Off", "Bake Off", "TITLE", 0.4, "Bake Off"),
+    ],
+)
+def test_what_is_told_of_a_taggers_names(
+    text: str, part: str, label: str, score: float, left: str
+) -> None:
+    begin = text.index(part)
+    found = kept(text, [Span(begin, begin + len(part), label, score)])
+    assert "".join(text[each.begin : each.end] for each in found) == left

@@ -136,9 +136,29 @@ def test_numbers_are_kept_in_a_file(tmp_path: Path) -> None:
 
 
 def test_personal_data_is_told_in_types_of_the_service() -> None:
-    spans = [Span(0, 3, "PERSON", 0.9), Span(4, 8, "NRP", 0.9), Span(9, 12, "GPE", 0.5)]
-    assert personal.in_aws(spans) == [Span(0, 3, "NAME", 0.9), Span(9, 12, "ADDRESS", 0.5)]
+    text = "Ada is Greek in Rome"
+    spans = [Span(0, 3, "PERSON", 0.9), Span(7, 12, "NRP", 0.9), Span(16, 20, "GPE", 0.5)]
+    assert personal.in_aws(text, spans) == [Span(0, 3, "NAME", 0.9), Span(16, 20, "ADDRESS", 0.5)]
     assert set(personal.AWS) < set(personal.LABELS)
+
+
+@pytest.mark.parametrize(
+    ("words", "label", "kept"),
+    [
+        ("iPhone 7", "IBAN_CODE", False),
+        ("GB33BUKB20201555555555", "IBAN_CODE", True),
+        ("24.53", "PHONE_NUMBER", False),
+        ("555-0100", "PHONE_NUMBER", True),
+        ("World War II", "DATE_TIME", False),
+        ("Tuesday", "DATE_TIME", True),
+        ("1987", "DATE_TIME", True),
+        ("ada at example", "EMAIL_ADDRESS", False),
+        ("12", "PERSON", False),
+        ("20789", "STREET_ADDRESS", True),
+    ],
+)
+def test_what_has_not_the_form_of_its_type_is_left_out(words: str, label: str, kept: bool) -> None:
+    assert bool(personal.in_aws(words, [Span(0, len(words), label)])) is kept
 
 
 def test_an_age_goes_with_its_unit() -> None:

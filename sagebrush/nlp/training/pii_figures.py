@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
-from ..personal import AWS, in_aws
+from ..personal import AWS
 from ..spans import Span
 from . import figures
 
@@ -27,9 +28,14 @@ def exact(
     texts: Sequence[str], truth: Sequence[Sequence[Span]], told: Sequence[Sequence[Span]]
 ) -> dict[str, float]:
     """F1 by type and over "all"; parts of an address that follow each other are one on both sides."""
-    ours = [whole(text, in_aws(spans)) for text, spans in zip(texts, truth, strict=True)]
+    ours = [whole(text, of_aws(spans)) for text, spans in zip(texts, truth, strict=True)]
     theirs = [whole(text, spans) for text, spans in zip(texts, told, strict=True)]
     return figures.span_f1(ours, theirs)
+
+
+def of_aws(truth: Sequence[Span]) -> list[Span]:
+    """The spans of a truth that are of one of AWS's types, in that type."""
+    return [replace(each, label=AWS[each.label]) for each in truth if each.label in AWS]
 
 
 def whole(text: str, spans: Sequence[Span]) -> list[Span]:
@@ -49,7 +55,7 @@ def touching(truth: Sequence[Sequence[Span]], told: Sequence[Sequence[Span]]) ->
     """F1 where spans of one type need to overlap alone."""
     recalled = precise = wanted = given = 0
     for real, found in zip(truth, told, strict=True):
-        ours = in_aws(real)
+        ours = of_aws(real)
         recalled += sum(any(_meet(each, other) for other in found) for each in ours)
         precise += sum(any(_meet(each, other) for other in ours) for each in found)
         wanted += len(ours)

@@ -59,10 +59,7 @@ def figured(task: Task, told: Sequence[Answer], fitted: Confidence, say: Say) ->
     if task.name == personal.HEAD:
         texts = [each.example.text for each in told]
         truth = [each.example.spans for each in told]
-        tagger = [
-            [personal.with_unit(text, span) for span in personal.in_aws(each)]
-            for text, each in zip(texts, spans, strict=True)
-        ]
+        tagger = [personal.in_aws(text, each) for text, each in zip(texts, spans, strict=True)]
         for name, found in (
             ("tagger", tagger),
             ("rules", find(texts)),
