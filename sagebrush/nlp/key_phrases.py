@@ -9,25 +9,63 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 
+<<<<<<< HEAD
 from .spans import Span
 from .syntax.analysis import Analysis, Token
 from .syntax.phrases import PHRASE
+=======
+from .spans import Span
+from .syntax.analysis import Analysis, Token
+>>>>>>> b-syntax
 
 LABEL = "KEY_PHRASE"
 LEAST = 0.1
 """A noun phrase is told from this score on."""
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
 _BARE = frozenset(("DET", "PRON", "PUNCT", "PART", "ADP", "NUM", "SYM"))
 
 
-def key_phrases(analysis: Analysis) -> list[Span]:
-    """The key phrases of a text in its order, with the score that each is a noun phrase."""
-    return [
-        Span(each.begin, each.end, LABEL, each.score)
-        for each in analysis.phrases
-        if each.label == PHRASE and each.score >= LEAST
-    ]
+def key_phrases(text: str, analysis: Analysis) -> list[Span]:
+    """The key phrases of a text in its order, with the score that each is a noun phrase.
+
+    Punctuation at either end is left out, and what follows a bracket that does not close within.
+    """
+    told = []
+    for phrase in analysis.phrases:
+        inside = _closed(text, _tokens(analysis, phrase))
+        if inside and phrase.score >= LEAST:
+            told.append(Span(inside[0].begin, inside[-1].end, LABEL, phrase.score))
+    return told
+
+
+def _tokens(analysis: Analysis, phrase: Span) -> list[Token]:
+    begins = [each.begin for each in analysis.tokens]
+    first, last = bisect_left(begins, phrase.begin), bisect_left(begins, phrase.end)
+    return list(analysis.tokens[first:last])
+
+
+def _closed(text: str, tokens: list[Token]) -> list[Token]:
+    """The tokens up to a bracket without its other half, without punctuation at either end."""
+    open_, kept = [], len(tokens)
+    for at, token in enumerate(tokens):
+        word = text[token.begin : token.end]
+        if word in _BRACKETS:
+            open_.append(at)
+        elif word in _BRACKETS.values():
+            if not open_:
+                kept = at
+                break
+            open_.pop()
+    kept = min([kept, *open_])
+    first = 0
+    while first < kept and tokens[first].tag == "PUNCT":
+        first += 1
+    while first < kept and tokens[kept - 1].tag == "PUNCT":
+        kept -= 1
+    return tokens[first:kept]
 
 
 def ranked(text: str, analysis: Analysis) -> list[tuple[str, float]]:
@@ -41,9 +79,7 @@ def ranked(text: str, analysis: Analysis) -> list[tuple[str, float]]:
     counts: dict[str, int] = {}
     found: list[tuple[list[str], int, str, float]] = []
     for phrase in analysis.phrases:
-        inside = _content(
-            [each for each in analysis.tokens if phrase.begin <= each.begin < phrase.end]
-        )
+        inside = _content(_closed(text, _tokens(analysis, phrase)))
         if not inside:
             continue
         words = [text[each.begin : each.end].lower() for each in inside]

@@ -40,7 +40,7 @@ FOUND = analysis(
 
 
 def test_key_phrases_are_noun_phrases_with_their_determiners_in_the_text_s_order() -> None:
-    found = key_phrases(FOUND)
+    found = key_phrases(TEXT, FOUND)
     assert [TEXT[each.begin : each.end] for each in found] == [
         "The red engine", "a pump", "An old engine", "the red engine",
     ]  # fmt: skip
@@ -56,4 +56,18 @@ def test_what_is_said_often_and_early_ranks_first_without_determiners_and_once()
 
 def test_without_phrases_there_is_nothing_to_rank() -> None:
     assert ranked("", Analysis((), ())) == []
-    assert key_phrases(Analysis((), ())) == []
+    assert key_phrases("", Analysis((), ())) == []
+
+
+def test_a_phrase_ends_before_a_bracket_that_does_not_close_in_it() -> None:
+    text = "gauge cooling [8] (SL(N) gas) fails]"
+    places = tokens(text)
+    tags = "NOUN NOUN PUNCT NUM PUNCT PUNCT PROPN PUNCT PROPN PUNCT NOUN PUNCT VERB PUNCT".split()  # noqa: SIM905
+    words = tuple(
+        Token(begin, end, tag, 1.0) for (begin, end), tag in zip(places, tags, strict=True)
+    )
+    spans = [(0, 16), (16, 17), (19, 28), (30, 36)]
+    found = key_phrases(text, Analysis(words, tuple(Span(*each, PHRASE, 0.9) for each in spans)))
+    assert [text[each.begin : each.end] for each in found] == [
+        "gauge cooling", "SL(N) gas", "fails",
+    ]  # fmt: skip

@@ -39,9 +39,12 @@ def of_tokens(states: States, tokens: Sequence[tuple[int, int]], width: int) -> 
     first = numpy.searchsorted(states.ends, begins, "right")
     last = numpy.searchsorted(states.begins, ends, "left")
     count = numpy.maximum(last - first, 0)
-    sums = numpy.concatenate(
-        (numpy.zeros((1, width)), numpy.cumsum(states.values, 0, numpy.float64))
-    )
-    some = count > 0
-    told[some] = (sums[last[some]] - sums[first[some]]) / count[some, None]
+    one = count == 1
+    told[one] = states.values[first[one]]
+    several = numpy.flatnonzero(count > 1)
+    if len(several):
+        padded = numpy.concatenate((states.values, numpy.zeros((1, width), numpy.float32)))
+        bounds = numpy.stack((first[several], last[several]), 1).ravel()
+        sums = numpy.add.reduceat(padded, bounds)[::2]
+        told[several] = sums / count[several, None]
     return told

@@ -29,6 +29,7 @@ def told(text: str) -> list[str]:
         ("on 9/11 and 11/28/2000, 713-853-3989", "on|9/11|and|11/28/2000|,|713-853-3989"),
         ("wait... what?!", "wait|...|what|?!"),
         ("the 1990s, 3rd, 50%", "the|1990s|,|3rd|,|50|%"),
+        ("f(x) [8] price:3 see:[1] :/ XD", "f|(|x|)|[|8|]|price|:|3|see|:|[|1|]|:/|XD"),
         ("rock 'n' roll", "rock|'|n|'|roll"),
         ("'s", "'s"),
         ("", ""),

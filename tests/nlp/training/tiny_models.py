@@ -96,7 +96,7 @@ def of_syntax(folder: Path) -> dict[str, Any]:
     return {
         "figures": dict(figures),
         "tags": [(text[each.begin : each.end], each.tag) for each in analysis.tokens],
-        "phrases": [text[each.begin : each.end] for each in key_phrases(analysis)],
+        "phrases": [text[each.begin : each.end] for each in key_phrases(text, analysis)],
         "ranked": [words for words, _ in ranked(text, analysis)],
         "same alone": awkward == [tagger.analyse([each])[0] for each in AWKWARD],
         "offsets": all(
