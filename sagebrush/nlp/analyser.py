@@ -92,7 +92,7 @@ class Analyser:
     def _key_phrases(self, texts: Sequence[str], language: str) -> list[Doc]:
         found = self._tagger.analyse(texts)
         return [
-            answers.key_phrases(text, key_phrases.key_phrases(each))
+            answers.key_phrases(text, key_phrases.key_phrases(text, each))
             for text, each in zip(texts, found, strict=True)
         ]
 

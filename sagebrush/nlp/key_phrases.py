@@ -12,14 +12,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 
-<<<<<<< HEAD
 from .spans import Span
 from .syntax.analysis import Analysis, Token
-from .syntax.phrases import PHRASE
-=======
-from .spans import Span
-from .syntax.analysis import Analysis, Token
->>>>>>> b-syntax
 
 LABEL = "KEY_PHRASE"
 LEAST = 0.1
