@@ -26,6 +26,7 @@ COMMANDS = {
     "scaling": "what a scaling policy would do to your traffic: simulate",
     "image": "the environments that images stand for: list, build, rm, shell",
     "model": "make a transformers model fast on CPUs: optimize",
+    "models": "the models that Comprehend ships: train",
     "samples": "AWS's public sample data: list, add, generate, remove",
     "doctor": "what this host can isolate and limit, and the cure where it cannot",
     "quickstart": "text -> S3 -> training -> an answering endpoint",

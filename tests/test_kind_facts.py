@@ -107,8 +107,8 @@ def test_no_floor_beneath_the_services_names_a_kind() -> None:
 def test_a_service_without_modules_or_operations_stops_the_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(services.SERVICES, "comprehend", "comprehend")
-    with pytest.raises(ModuleNotFoundError, match=r"sagebrush\.services\.comprehend"):
+    monkeypatch.setitem(services.SERVICES, "ecr", "ecr")
+    with pytest.raises(ModuleNotFoundError, match=r"sagebrush\.services\.ecr"):
         registry.operations()
     with pytest.raises(LookupError, match="nothing defines an operation of sts"):
         registry.collect("sts", [ast], models.known("sts"))

@@ -19,6 +19,8 @@ TYPED = {
     f"{SERVICES}/lambda_": ["plan.Plan"],
     f"{SERVICES}/autoscaling": ["plan.Plan", "plan.Task", "plan.Made"],
     f"{SERVICES}/cloudwatch/alarms": ["alarms.plan.Plan"],
+    f"{SERVICES}/comprehend": ["plan.Model"],
+    f"{SERVICES}/comprehend/jobs": ["jobs.plan.Plan"],
     f"{SERVICES}/events": ["plan.Plan"],
     f"{SERVICES}/scheduler": ["plan.Plan"],
     f"{SERVICES}/sagemaker/experiments": ["experiments.plan.Plan"],

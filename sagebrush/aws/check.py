@@ -54,6 +54,8 @@ OWN_WORDS = frozenset({"Runtime"})
 """Shapes of Lambda's whose enumeration its operations check, in words of their own."""
 MOST_MATCHED = 20_000
 """Characters up to which any value is matched with its pattern."""
+LANGUAGES = ("ar", "hi", "ko", "zh-TW", "ja", "zh", "de", "pt", "en", "it", "fr", "es")
+"""The codes of Comprehend in the order in which AWS was recorded to tell them."""
 QUOTED_BY_NAME = frozenset({"RoutingConfigurationListItem"})
 """Structures that AWS was recorded to quote as `Name(member=value, ...)` (localstack
 test_sfn_api_aliasing), where others are `{member=value, ...}`."""
@@ -79,6 +81,8 @@ def check(op: OperationModel, params: Doc) -> None:
         return
     if service == "sqs":
         _check_sqs(node, params)
+    if service == "comprehend":
+        _check_language(node, params)
     errors: list[str] = []
     found = _structure(node, params, "")
     if service in FINITE:
@@ -106,6 +110,18 @@ def _check_sqs(node: Node, params: Doc) -> None:
         if params.get(name) is None:
             words = f"The request must contain the parameter {name}."
             raise AwsError("MissingParameter", words)
+
+
+def _check_language(node: Node, params: Doc) -> None:
+    """Comprehend tells of a language code that it does not know alone, without the usual beginning and
+    without one space (recorded: moto test_comprehend
+    `test_detect_detect_key_phrases_invalid_languagecode`)."""
+    member, code = node.members.get("LanguageCode"), params.get("LanguageCode")
+    if member is not None and isinstance(code, str) and code not in member.enum:
+        known = ", ".join(each for each in LANGUAGES if each in member.enum)
+        words = "failed to satisfy constraint: Member must satisfy enum value set:"
+        shown = code[:_LONGEST_VALUE]
+        raise AwsError("ValidationException", f"Value '{shown}' at 'languageCode'{words} [{known}]")
 
 
 def _check_s3(node: Node, params: Doc) -> None:

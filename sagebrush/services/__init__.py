@@ -30,6 +30,7 @@ SERVICES = {
     "scheduler": "scheduler",
     "lambda": "lambda_",
     "stepfunctions": "states",
+    "comprehend": "comprehend",
 }
 """botocore's name of each service -> its folder, or its one module, here."""
 FACTS = "facts"

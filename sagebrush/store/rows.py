@@ -210,13 +210,13 @@ class Rows(Reader):
             tx.run(
                 "UPDATE resource SET due_at=? WHERE account=? AND region=? AND kind=?"
                 " AND lower(name)=? AND due_at IS NOT NULL",
-                (self._clock(), row.account, row.region, *_named(row.parent)),
+                (self._clock(), *_named(row)),
             )
         return row
 
     def parent_of(self, row: Row) -> Row | None:
         """The resource that started this one; None where none did, or it is gone."""
-        return self.get_lower(row.account, row.region, *_named(row.parent)) if row.parent else None
+        return self.get_lower(*_named(row)) if row.parent else None
 
     def claim(self, lease: float, limit: int) -> list[Row]:
         """Up to `limit` due rows, each leased for `lease` seconds to the token it now carries.
@@ -374,10 +374,12 @@ class Rows(Reader):
         return min((max(row["due_at"], row["until"]) for row in found), default=None)
 
 
-def _named(parent: str) -> tuple[str, str]:
-    """The kind and the name, in lower case, of the resource whose ARN `parent` is."""
-    kind, _, name = parent.split(":", 5)[-1].partition("/")
-    return kind, name.lower()
+def _named(child: Row) -> tuple[str, str, str, str]:
+    """The account, the region, the kind and the name, in lower case, of the resource whose ARN is the
+    child's `parent`: that may be another account's."""
+    *_, region, account, resource = child.parent.split(":", 5)
+    kind, _, name = resource.partition("/")
+    return account, region, kind, name.lower()
 
 
 def _modified(row: Row, now: float) -> float:

@@ -321,12 +321,13 @@ def test_nobody_reaches_comprehends_account(server: Server, admin: Person):
     inside = server.world.service_ctx(account=COMPREHEND)
     inside.call("s3", "CreateBucket", {"Bucket": "of-comprehend"})
     model = {
-        "ModelName": "m",
+        "ModelName": "of-comprehend",
         "PrimaryContainer": {"Image": "comprehend"},
         "ExecutionRoleArn": EXECUTION.format(MAIN),
     }
     inside.call("sagemaker", "CreateModel", model)
-    assert admin("sagemaker").list_models()["Models"] == []
+    names = [each["ModelName"] for each in admin("sagemaker").list_models()["Models"]]
+    assert "of-comprehend" not in names
     assert refused(admin("s3").list_objects_v2, Bucket="of-comprehend") == DENIED
     arn = EXECUTION.format(COMPREHEND)
     assert refused(admin("sts").assume_role, RoleArn=arn, RoleSessionName="me") == DENIED

@@ -99,7 +99,7 @@ def test_incremental_training_goes_on_where_the_artefact_ended(ran: Any) -> None
         ("custom", "uses the operation CaseFoldUTF, which is not TensorFlow's own. That is mostly one"
                    " of tensorflow-text, and it could not be installed"),
         ("nothing", "the base model: it holds no saved_model.pb and no .keras file (it has a.txt)"),
-        ("damaged", "the base model: a.tar.gz cannot be unpacked"),
+        ("damaged", "the base model: a.tar.gz is no tar archive that can be read"),
         ("reference", "The base model tensorflow-tc-x is not here: its place holds a reference only"),
         ("one", "data.csv has one class only, 1"),
     ],

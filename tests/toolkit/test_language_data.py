@@ -41,6 +41,25 @@ def test_nltks_data() -> None:
     assert "packages/corpora/stopwords.zip" in str(told.value)
 
 
+def test_nltks_data_that_others_can_write_to() -> None:
+    """NLTK 3.10 does not read it, and the data need not be fetched once more."""
+
+    def find(resource_name: str, paths: Any = None) -> str:
+        error = LookupError("\n****\n  Refused, writable by other accounts")
+        error._nltk_refused_writable = ("/data/nltk",)  # pyright: ignore[reportAttributeAccessIssue]
+        raise error
+
+    module = SimpleNamespace(find=find)
+    language_data.nltk_data(module)
+    with pytest.raises(LookupError) as told:
+        module.find("tokenizers/punkt_tab/english/")
+    first = str(told.value).splitlines()[0]
+    assert first == (
+        "NLTK's data punkt_tab is not read where other users may write: chmod -R go-w /data/nltk"
+    )
+    assert "Refused, writable by other accounts" in str(told.value)
+
+
 def test_nltks_downloader() -> None:
     class ErrorMessage:
         def __init__(self, package: Any, message: Any) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from sagebrush.access.actions import (
     autoscaling,
     cloudwatch,
+    comprehend,
     events,
     iam,
     lambda_,
@@ -31,6 +32,7 @@ from sagebrush.world import Ctx
 _SERVICES = {
     "application-autoscaling": autoscaling.TABLE,
     "cloudwatch": cloudwatch.TABLE,
+    "comprehend": comprehend.TABLE,
     "events": events.TABLE,
     "iam": iam.TABLE,
     "lambda": lambda_.TABLE,

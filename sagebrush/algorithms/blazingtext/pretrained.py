@@ -15,6 +15,7 @@ from typing import IO
 
 import numpy as np
 import numpy.typing as npt
+from contract import vectors_text
 from contract.channels import Channel
 from contract.errors import ClientError
 
@@ -45,10 +46,10 @@ def read(channel: Channel, dim: int, available: int) -> Vectors:
     found: list[npt.NDArray[np.float32]] = []
     with _opened(files[0]) as lines:
         for number, line in enumerate(lines, 1):
-            word, *values = line.split() or [b""]
-            if number == 1 and len(values) == 1 and word.isdigit() and values[0].isdigit():
-                _fits(int(word), int(values[0]), dim, available)
+            if number == 1 and (told := vectors_text.header(line)):
+                _fits(*told, dim, available)
                 continue
+            word, *values = line.split() or [b""]
             if word and word not in rows:
                 rows[word] = len(found)
                 found.append(_numbers(values, dim, f"{files[0].name}, line {number}"))

@@ -51,12 +51,17 @@ def input_fn(body: bytes | str, content_type: str = JSON) -> Request:
 
 
 def predict_fn(request: Request, analyser: Any) -> list[dict[str, Any]]:
-    """A document for each text. Raises BadRequest for a task that there is not."""
+    """A document for each text. Raises BadRequest for a task that there is not, and RuntimeError.
+
+    What a model raises may quote the text, and would be in a log: only its kind is told.
+    """
     unknown = importlib.import_module("nlp.analyser").UnknownTask
     try:
         return analyser.answer(request.task, request.language, request.texts)
     except unknown as error:
         raise BadRequest(f"There is no task {request.task}") from error
+    except Exception as error:
+        raise RuntimeError(f"{request.task} failed: {type(error).__name__}") from None
 
 
 def predict_batch_fn(requests: Sequence[Request], analyser: Any) -> list[list[dict[str, Any]]]:

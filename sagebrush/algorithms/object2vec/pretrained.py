@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from contract import log
+from contract import log, vectors_text
 from contract.errors import ClientError
 
 from .parameters import Encoder
@@ -50,7 +50,7 @@ def read(folder: Path, encoder: Encoder, which: str) -> Vectors:
                 continue
             values = _values(rest)
             if values is None or len(values) != encoder.token_embedding_dim:
-                if _is_header(number, line) or (
+                if (number == 1 and vectors_text.header(line)) or (
                     values is None and _continues(rest, encoder.token_embedding_dim)
                 ):
                     continue
@@ -116,12 +116,6 @@ def _values(text: bytes) -> npt.NDArray[np.float32] | None:
         return np.array(text.split(), dtype=np.float32)
     except ValueError:
         return None
-
-
-def _is_header(number: int, line: bytes) -> bool:
-    """Whether it is the first line of a vectors.txt: how many vectors there are, of what size."""
-    parts = line.split()
-    return number == 1 and len(parts) == 2 and all(part.isdigit() for part in parts)
 
 
 def _continues(rest: bytes, dim: int) -> bool:

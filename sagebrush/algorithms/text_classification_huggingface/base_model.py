@@ -14,12 +14,12 @@ import json
 import os
 import subprocess
 import sys
-import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contract import archives
 from contract.channels import Channel
 from contract.errors import ClientError
 
@@ -53,27 +53,14 @@ def find(channel: Channel | None, hub_key: str) -> Source:
             " estimator) nor the hyperparameter hub_key"
         )
     folder = channel.folder
-    packed = [path for path in channel.paths() if path.name.endswith((".tar.gz", ".tgz", ".tar"))]
+    packed = archives.packed(channel)
     unpacked = [path for path in folder.rglob(CONFIG) if path.is_file()]
     if packed and not unpacked:
-        folder = unpack(packed[0], Path(tempfile.mkdtemp(prefix="model-")))
+        try:
+            folder = archives.unpack(packed[0], Path(tempfile.mkdtemp(prefix="model-")))
+        except archives.Damaged as error:
+            raise ClientError(str(error)) from None
     return _source(folder, channel.name)
-
-
-def unpack(archive: Path, into: Path) -> Path:
-    """The archive's files are in `into`, which is given back; raises ClientError."""
-    try:
-        with tarfile.open(archive) as source:
-            for member in source:
-                path = (into / member.name).resolve()
-                if into.resolve() not in (path, *path.parents) or not (
-                    member.isfile() or member.isdir()
-                ):
-                    raise ClientError(f"{archive.name} has an entry that is no file: {member.name}")
-                source.extract(member, into, filter="data")
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise ClientError(f"{archive.name} is no tar archive that can be read: {error}") from None
-    return into
 
 
 def _source(folder: Path, channel: str) -> Source:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from contract import channels
+from contract import channels, labelled_texts
 from contract.errors import ClientError
 from contract.job import Job
 
@@ -29,7 +29,7 @@ def train(job: Job) -> None:
     source = base_model.find(job.channels.get("model"), wanted.hub_key)
     labels, fresh = _labels(parts[0], source, wanted)
     for part, channel in zip(parts, ("training", "validation")):
-        data.known(part, labels, channel)
+        labelled_texts.known(part, labels, channel, "the model")
     say(
         f"{len(parts[0])} texts to train on, {len(parts[1])} to validate with, {len(labels)} labels;"
         f" base model: {'the channel model' if source.reference is None else source.place}"
@@ -65,5 +65,5 @@ def _labels(samples: Samples, source: Source, wanted: Parameters) -> tuple[tuple
         return found, again != "False"
     if again == "True":
         return found, True
-    data.known(samples, source.labels, "training")
+    labelled_texts.known(samples, source.labels, "training", "the model that is trained further")
     return source.labels, False

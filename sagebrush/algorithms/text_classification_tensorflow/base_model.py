@@ -10,14 +10,13 @@ embeddings from strings).
 from __future__ import annotations
 
 import json
-import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from contract import errors
+from contract import archives, errors
 from contract.channels import Channel
 from contract.errors import ClientError
 
@@ -239,18 +238,13 @@ def _is_variable(each: Any) -> bool:
 
 def _unpacked(channel: Channel, scratch: Path) -> tuple[Path, ...]:
     """The folders of the channel's archives, unpacked; raises ClientError for a damaged one."""
-    found = []
-    for archive in channel.paths():
-        if not archive.name.endswith((".tar.gz", ".tgz", ".tar")):
-            continue
-        folder = scratch / archive.name.partition(".tar")[0]
-        try:
-            with tarfile.open(archive) as source:
-                source.extractall(folder, filter="data")
-        except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-            raise _unusable(f"{archive.name} cannot be unpacked: {error}") from None
-        found.append(folder)
-    return tuple(found)
+    try:
+        return tuple(
+            archives.unpack(archive, scratch / archive.name.partition(".tar")[0])
+            for archive in archives.packed(channel)
+        )
+    except archives.Damaged as error:
+        raise _unusable(str(error)) from None
 
 
 def _refuse_reference(folder: Path) -> None:

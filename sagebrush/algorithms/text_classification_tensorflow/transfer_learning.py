@@ -22,7 +22,7 @@ if __name__ == "__main__":  # beside its packages in a job, one folder below the
         if (_folder / "contract").is_dir():
             sys.path.insert(0, str(_folder))
 
-from contract import channels, hyperparameters, job, log
+from contract import channels, hyperparameters, job, labelled_texts, log
 from contract.errors import ClientError
 from contract.job import Job
 from text_classification_tensorflow import artefact, data, parameters
@@ -56,7 +56,7 @@ def train(this: Job) -> None:
         base = base_model.load(this.channel("model"), Path(scratch))
         labels = _labels(wanted, base, examples)
         if held_out is not None:
-            data.known(held_out, labels, "validation", "the training data")
+            labelled_texts.known(held_out, labels, "validation", "the training data")
         parts = _divided(examples, held_out, wanted)
         model, task, cached = _task(this, wanted, base, len(labels), len(examples))
         log.info(
@@ -102,8 +102,8 @@ def _labels(wanted: Parameters, base: Base, examples: Examples) -> tuple[int, ..
         expects = "'Auto' or 'True' where the base model has no classification layer of its own"
         raise hyperparameters.invalid("reinitialize_top_layer", "False", expects)
     if not _keeps(wanted, base):
-        return data.classes(examples)
-    data.known(examples, base.labels, "training", "the model that is trained further")
+        return labelled_texts.classes(examples)
+    labelled_texts.known(examples, base.labels, "training", "the model that is trained further")
     return base.labels
 
 

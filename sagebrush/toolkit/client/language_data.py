@@ -60,7 +60,7 @@ def unpacked(name: str, category: str = "CATEGORY") -> str:
 
 
 def nltk_data(module: Any) -> None:
-    """`nltk.data.find` says how to get what it does not find."""
+    """`nltk.data.find` says how to get what it does not find, and how to mend what it refuses."""
     find = module.find
 
     def told(resource_name: str, paths: Any = None) -> Any:
@@ -71,10 +71,16 @@ def nltk_data(module: Any) -> None:
             if len(parts) < 2 or " is not here: " in str(error):
                 raise
             name = parts[1].removesuffix(".zip")
-            first = (
-                f"NLTK's data {name} is not here: {fetched(name)}, or without internet"
-                f" {unpacked(name, parts[0])}"
-            )
+            if refused := getattr(error, "_nltk_refused_writable", ()):
+                first = (
+                    f"NLTK's data {name} is not read where other users may write: chmod -R go-w"
+                    f" {refused[0]}"
+                )
+            else:
+                first = (
+                    f"NLTK's data {name} is not here: {fetched(name)}, or without internet"
+                    f" {unpacked(name, parts[0])}"
+                )
             raise LookupError(f"{first}\n{error}") from None
 
     module.find = told

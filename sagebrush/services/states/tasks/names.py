@@ -35,6 +35,7 @@ SDK = {
     "applicationautoscaling": _sdk("application-autoscaling", "ApplicationAutoScaling"),
     "cloudwatch": _sdk("cloudwatch", "CloudWatch"),
     "cloudwatchlogs": _sdk("logs", "CloudWatchLogs"),
+    "comprehend": _sdk("comprehend", "Comprehend"),
     "eventbridge": _sdk("events", "EventBridge"),
     "iam": _sdk("iam", "Iam"),
     "lambda": _sdk("lambda", "Lambda"),

@@ -1,0 +1,187 @@
+"""Texts through the shared encoder: one pass gives what all heads say, for any number of analyses.
+
+    encoder = Encoder(models.folder(os.environ))
+    readings = encoder.read(["I love Berlin.", "..."])
+    sentiment.scores(readings)
+
+A text is read in windows (`text/windows`). Each window goes through the graph by itself or with windows
+of the same text alone: ONNX Runtime rounds activations by the greatest one of a run, and no answer
+shall depend on other texts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from .spans import Span
+from .syntax.states import States
+from .text.tokens import BEGIN, END, Reader, Tokens
+from .text.windows import windows
+
+GRAPH = "encoder.onnx"
+SETTINGS = "encoder.json"
+TOKENIZER = "encoder-tokenizer.json"
+STATES = "states."
+"""How the outputs begin that hold the states after some of its layers."""
+LAYERS = (2, 4)
+"""Those that syntax is learned from."""
+TOGETHER = 8
+"""Windows of one text that go through the graph together."""
+
+
+@dataclass(frozen=True)
+class HeadSettings:
+    """What the file beside the graph says of a head: its classes in the order of its logits."""
+
+    name: str
+    kind: str
+    classes: tuple[str, ...]
+    temperature: float
+
+
+@dataclass(frozen=True)
+class Window:
+    """A piece of a text with the logits of each head: [classes], or [tokens, classes] for words."""
+
+    tokens: Tokens
+    logits: Mapping[str, numpy.ndarray]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A text with its windows; without any where it has only spaces."""
+
+    text: str
+    windows: tuple[Window, ...]
+    heads: Mapping[str, HeadSettings]
+
+
+class Encoder:
+    """The graph of the encoder, loaded; may be used by several threads."""
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        """Raises FileNotFoundError where the folder lacks one of the encoder's files."""
+        # What decodes readings needs no runtime.
+        import onnxruntime  # pyright: ignore[reportMissingImports]
+
+        told: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        self.heads = {
+            each["name"]: HeadSettings(
+                each["name"], each["kind"], tuple(each["classes"]), float(each["temperature"])
+            )
+            for each in told["heads"]
+        }
+        self._reader = Reader(folder / TOKENIZER)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(
+            (folder / GRAPH).read_bytes(), options, providers=["CPUExecutionProvider"]
+        )
+        names = [each.name for each in self._session.get_outputs()]
+        self._names = [name for name in names if not name.startswith(STATES)]
+
+    def read(self, texts: Sequence[str]) -> list[Reading]:
+        """Each text with the logits of all heads for each of its windows."""
+        told = []
+        for text, tokens in zip(texts, self._reader.read(texts), strict=True):
+            pieces = windows(text, tokens)
+            logits = self._answers(pieces, [None] * len(pieces), self._names)
+            told.append(
+                Reading(
+                    text,
+                    tuple(Window(piece, each) for piece, each in zip(pieces, logits, strict=True)),
+                    self.heads,
+                )
+            )
+        return told
+
+    def hidden(self, texts: Sequence[str], layers: Sequence[int] = LAYERS) -> list[States]:
+        """The states of each text's tokens after these layers, of those that the graph tells, side by
+        side."""
+        told, names = [], [f"{STATES}{layer}" for layer in layers]
+        for text, tokens in zip(texts, self._reader.read(texts), strict=True):
+            pieces = windows(text, tokens)
+            found = self._answers(pieces, [None] * len(pieces), names)
+            values = [numpy.concatenate([each[name] for name in names], 1) for each in found]
+            told.append(
+                States(
+                    _joined([piece.begins for piece in pieces]),
+                    _joined([piece.ends for piece in pieces]),
+                    numpy.concatenate(values or [numpy.zeros((0, 0), numpy.float32)]),
+                )
+            )
+        return told
+
+    def towards(self, reading: Reading, targets: Sequence[Span], head: str) -> numpy.ndarray:
+        """The logits of a head for targets, [targets, classes]: what the text says of each span.
+
+        A target that has no token (a text of control characters, say) gets the logits 0.
+        """
+        told = numpy.zeros((len(targets), len(self.heads[head].classes)), numpy.float32)
+        places: list[int] = []
+        pieces: list[Tokens] = []
+        for at, target in enumerate(targets):
+            piece = _around([each.tokens for each in reading.windows], target)
+            if piece is not None:
+                places.append(at)
+                pieces.append(piece)
+        for at, each in zip(
+            places, self._answers(pieces, [targets[at] for at in places], [head]), strict=True
+        ):
+            told[at] = each[head]
+        return told
+
+    def _answers(
+        self, pieces: Sequence[Tokens], targets: Sequence[Span | None], names: Sequence[str]
+    ) -> list[dict[str, numpy.ndarray]]:
+        """What the heads `names` say of each piece."""
+        told: list[dict[str, numpy.ndarray]] = [{} for _ in pieces]
+        for chosen in _groups(pieces):
+            given = _padded([pieces[at] for at in chosen], [targets[at] for at in chosen])
+            outputs = self._session.run(names, given)
+            for name, output in zip(names, outputs, strict=True):
+                for row, at in enumerate(chosen):
+                    found = output[row]
+                    told[at][name] = found[1 : 1 + len(pieces[at])] if found.ndim > 1 else found
+        return told
+
+
+def _joined(places: Sequence[numpy.ndarray]) -> numpy.ndarray:
+    return numpy.concatenate(places) if places else numpy.zeros(0, numpy.int64)
+
+
+def _around(pieces: Sequence[Tokens], target: Span) -> Tokens | None:
+    """The window that holds most of the target's tokens."""
+    best, most = None, 0
+    for piece in pieces:
+        count = int(((piece.begins < target.end) & (piece.ends > target.begin)).sum())
+        if count > most:
+            best, most = piece, count
+    return best
+
+
+def _groups(pieces: Sequence[Tokens]) -> Iterator[list[int]]:
+    """Indices of pieces that go together: at most TOGETHER, of like length."""
+    order = sorted(range(len(pieces)), key=lambda at: len(pieces[at]))
+    for start in range(0, len(order), TOGETHER):
+        yield order[start : start + TOGETHER]
+
+
+def _padded(pieces: Sequence[Tokens], targets: Sequence[Span | None]) -> dict[str, numpy.ndarray]:
+    length = max(len(each) for each in pieces) + 2
+    ids, types, shapes = numpy.zeros((3, len(pieces), length), numpy.int32)
+    for row, (piece, target) in enumerate(zip(pieces, targets, strict=True)):
+        count = len(piece)
+        ids[row, 0], ids[row, count + 1] = BEGIN, END
+        ids[row, 1 : count + 1] = piece.ids
+        shapes[row, 1 : count + 1] = piece.shapes
+        if target is not None:
+            types[row, 1 : count + 1] = (piece.begins < target.end) & (piece.ends > target.begin)
+    return {"ids": ids, "types": types, "shapes": shapes}

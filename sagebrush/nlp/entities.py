@@ -1,0 +1,95 @@
+"""What is named in a text: DetectEntities' PERSON, LOCATION, ORGANIZATION, COMMERCIAL_ITEM, EVENT, DATE,
+QUANTITY, TITLE and OTHER.
+
+A tagger finds names, rules find dates, quantities and some events. Where they overlap:
+
+1. A date replaces names within it, and no name that it is only a part of ("Water Act 2000").
+2. An event by rule replaces TITLE, OTHER and EVENT within it ("World War II"); it is left out where it
+   overlaps with anything else.
+3. A quantity replaces nothing: it is left out where a name, a date or an event has a word of it
+   ("iPhone 7").
+
+https://docs.aws.amazon.com/comprehend/latest/dg/how-entities.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from . import grammar
+from .confidence import Confidence
+from .events import events
+from .spans import Span
+from .tagging import told
+
+if TYPE_CHECKING:  # it loads ONNX Runtime
+    from .encoder import Reading
+
+HEAD = "entities"
+LABELS = (
+    "PERSON", "LOCATION", "ORGANIZATION", "COMMERCIAL_ITEM", "EVENT", "TITLE", "OTHER",
+)  # fmt: skip
+"""What the tagger tells."""
+LIKELY = 0.5
+_STOP = re.compile(r"([^\W\d_]{2,})\.\Z")
+_SHORT = frozenset(
+    ("jr", "sr", "esq", "mr", "mrs", "ms", "dr", "prof", "st", "ave", "rd", "blvd", "mt", "ft")
+)
+"""What is written with a full stop at the end of a person's or a place's name."""
+VAGUE = frozenset(("TITLE", "OTHER", "EVENT"))
+"""Types that an event by rule may replace."""
+
+
+def entities(readings: Sequence[Reading], confidence: Confidence) -> list[list[Span]]:
+    """The entities of each text, from left to right and without overlaps."""
+    return [
+        merged(each.text, kept(each.text, told(each, HEAD, LABELS, confidence)))
+        for each in readings
+    ]
+
+
+def kept(text: str, named: Sequence[Span]) -> list[Span]:
+    """What of a tagger's names is told.
+
+    Left out is what has no letter, except "@", which some write apart from a name; and EVENT and OTHER
+    that are less likely right than wrong: most sets do not annotate them, so they are guessed in odd
+    places. The full stop after a person or place is the sentence's.
+    """
+    chosen = []
+    for each in named:
+        words = text[each.begin : each.end]
+        if words != "@" and not any(letter.isalpha() for letter in words):
+            continue
+        if each.label in ("EVENT", "OTHER") and each.score < LIKELY:
+            continue
+        stop = _STOP.search(words) if each.label in ("PERSON", "LOCATION") else None
+        ends = stop is not None and stop[1].lower() not in _SHORT
+        chosen.append(replace(each, end=each.end - 1) if ends else each)
+    return chosen
+
+
+def merged(text: str, named: Sequence[Span]) -> list[Span]:
+    """Names with the dates, quantities and events that rules find in the text."""
+    spans = list(named)
+    for date in grammar.dates(text):
+        if not any(_overlap(date, each) and not _within(each, date) for each in spans):
+            spans = [*(each for each in spans if not _within(each, date)), date]
+    for event in events(text):
+        others = [each for each in spans if _overlap(event, each)]
+        if all(each.label in VAGUE and _within(each, event) for each in others):
+            spans = [*(each for each in spans if each not in others), event]
+    for quantity in grammar.quantities(text):
+        if not any(_overlap(quantity, each) for each in spans):
+            spans.append(quantity)
+    return sorted(spans)
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one.begin < other.end and other.begin < one.end
+
+
+def _within(one: Span, other: Span) -> bool:
+    return other.begin <= one.begin and one.end <= other.end

@@ -1,0 +1,100 @@
+"""Key phrases: noun phrases of English texts, as Amazon Comprehend's DetectKeyPhrases gives them.
+
+A key phrase is "a string containing a noun phrase that describes a particular thing", a noun with the
+modifiers that distinguish it, and its determiner: "a beautiful day" (Developer Guide, "Key phrases").
+Comprehend gives all of a text in its order; `ranked` says which of them a text is about.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from .spans import Span
+from .syntax.analysis import Analysis, Token
+
+LABEL = "KEY_PHRASE"
+LEAST = 0.1
+"""A noun phrase is told from this score on."""
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
+_BARE = frozenset(("DET", "PRON", "PUNCT", "PART", "ADP", "NUM", "SYM"))
+
+
+def key_phrases(text: str, analysis: Analysis) -> list[Span]:
+    """The key phrases of a text in its order, with the score that each is a noun phrase.
+
+    Punctuation at either end is left out, and what follows a bracket that does not close within.
+    """
+    told = []
+    for phrase in analysis.phrases:
+        inside = _closed(text, _tokens(analysis, phrase))
+        if inside and phrase.score >= LEAST:
+            told.append(Span(inside[0].begin, inside[-1].end, LABEL, phrase.score))
+    return told
+
+
+def _tokens(analysis: Analysis, phrase: Span) -> list[Token]:
+    begins = [each.begin for each in analysis.tokens]
+    first, last = bisect_left(begins, phrase.begin), bisect_left(begins, phrase.end)
+    return list(analysis.tokens[first:last])
+
+
+def _closed(text: str, tokens: list[Token]) -> list[Token]:
+    """The tokens up to a bracket without its other half, without punctuation at either end."""
+    open_, kept = [], len(tokens)
+    for at, token in enumerate(tokens):
+        word = text[token.begin : token.end]
+        if word in _BRACKETS:
+            open_.append(at)
+        elif word in _BRACKETS.values():
+            if not open_:
+                kept = at
+                break
+            open_.pop()
+    kept = min([kept, *open_])
+    first = 0
+    while first < kept and tokens[first].tag == "PUNCT":
+        first += 1
+    while first < kept and tokens[kept - 1].tag == "PUNCT":
+        kept -= 1
+    return tokens[first:kept]
+
+
+def ranked(text: str, analysis: Analysis) -> list[tuple[str, float]]:
+    """(words, weight) of what a text is about, the weightiest first, each only once.
+
+    A candidate is a noun phrase without determiners, numbers and punctuation before it. Its weight is
+    the sum of its words' weights, the logarithm of how often each is among nouns' words of the text
+    and one more, times how early it first stands (1 at the text's begin, 1/2 at its end) and its score.
+    """
+    candidates: dict[str, tuple[float, int, str]] = {}
+    counts: dict[str, int] = {}
+    found: list[tuple[list[str], int, str, float]] = []
+    for phrase in analysis.phrases:
+        inside = _content(_closed(text, _tokens(analysis, phrase)))
+        if not inside:
+            continue
+        words = [text[each.begin : each.end].lower() for each in inside]
+        for word in words:
+            counts[word] = counts.get(word, 0) + 1
+        found.append((words, inside[0].begin, text[inside[0].begin : inside[-1].end], phrase.score))
+    for words, begin, string, score in found:
+        weight = sum(math.log1p(counts[word]) for word in words if re.search(r"\w", word))
+        weight *= (1 - 0.5 * begin / max(1, len(text))) * score
+        key = " ".join(words)
+        if key not in candidates or candidates[key][0] < weight:
+            candidates[key] = (weight, begin, string)
+    order = sorted(candidates.values(), key=lambda each: (-each[0], each[1]))
+    return [(string, weight) for weight, _, string in order]
+
+
+def _content(tokens: Sequence[Token]) -> list[Token]:
+    """A phrase's tokens without what only determines it at its begin, or closes it."""
+    first, last = 0, len(tokens)
+    while first < last and tokens[first].tag in _BARE:
+        first += 1
+    while first < last and tokens[last - 1].tag in ("PUNCT", "PART"):
+        last -= 1
+    return list(tokens[first:last])

@@ -1,0 +1,1 @@
+"""Language identification: which languages a text is written in, by its letters and their n-grams."""

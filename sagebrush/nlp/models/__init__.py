@@ -1,0 +1,29 @@
+"""The models' files with their cards, and where they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+ENCODER = ("encoder.onnx", "encoder.json", "encoder-tokenizer.json")
+NEEDS = {
+    "DetectDominantLanguage": ("language.npz",),
+    "DetectSentiment": ENCODER,
+    "DetectTargetedSentiment": (*ENCODER, "confidence.json"),
+    "DetectEntities": (*ENCODER, "confidence.json"),
+    "DetectPiiEntities": (*ENCODER, "confidence.json"),
+    "DetectToxicContent": ENCODER,
+    "DetectSyntax": (*ENCODER, "syntax.onnx", "syntax.json"),
+    "DetectKeyPhrases": (*ENCODER, "syntax.onnx", "syntax.json"),
+}
+"""The files that each task of the analyser reads."""
+
+
+def lacking(folder: Path, task: str) -> list[str]:
+    """The files that the task needs and the folder does not have."""
+    return [name for name in NEEDS.get(task, ()) if not (folder / name).is_file()]
+
+
+def folder(environ: Mapping[str, str]) -> Path:
+    """Where the models are: this folder, or SAGEBRUSH_MODELS."""
+    return Path(environ.get("SAGEBRUSH_MODELS") or Path(__file__).parent)

@@ -1,0 +1,128 @@
+"""All the rules and the model's spans as one answer: no overlaps, in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from ..spans import Span
+from .candidates import Candidate, Read
+from .identifiers import identifiers
+from .introduced import introduced
+from .network import network
+from .people import people
+from .phones import phones
+from .places import places
+from .times import times
+from .types import TYPES
+
+_OF_MODEL = {
+    **{label: label for label in TYPES},
+    "PERSON": "NAME",
+    "LOCATION": "ADDRESS",
+    "PHONE_NUMBER": "PHONE",
+    "DATE": "DATE_TIME",
+}  # fmt: skip
+# What the model knows better than rules do.
+_OF_CONTEXT = frozenset(("NAME", "ADDRESS"))
+
+
+def find(
+    texts: Sequence[str], model_spans: Sequence[Sequence[Span]] | None = None
+) -> list[list[Span]]:
+    """Return the personal information of each text, in order and without overlaps, labelled as AWS's types.
+
+    `model_spans` are what a model found in each text, labelled with AWS's types of personal
+    information or as PERSON, LOCATION or DATE; without them the rules stand alone. Raises ValueError
+    if there are not as many of them as texts.
+    """
+    given: Sequence[Sequence[Span]] = [()] * len(texts) if model_spans is None else model_spans
+    return [_found(text, spans) for text, spans in zip(texts, given, strict=True)]
+
+
+def contains(
+    texts: Sequence[str], model_spans: Sequence[Sequence[Span]] | None = None
+) -> list[list[tuple[str, float]]]:
+    """Return the types that each text holds, each with its best span's score, the best first."""
+    answers = []
+    for spans in find(texts, model_spans):
+        best: dict[str, float] = {}
+        for span in spans:
+            best[span.label] = max(span.score, best.get(span.label, 0.0))
+        answers.append(sorted(best.items(), key=lambda item: -item[1]))
+    return answers
+
+
+def _found(text: str, model: Sequence[Span]) -> list[Span]:
+    read = Read(text)
+    claims: list[Candidate] = []
+    for rules in (identifiers, introduced, network, phones, people, places, times):
+        claims.extend(rules(read))
+    claims.extend(_beside(claims, model))
+    return [
+        Span(claim.begin, claim.end, claim.label, claim.score)
+        for claim in _one_address(read, _apart(claims))
+    ]
+
+
+def _beside(rules: Sequence[Candidate], model: Sequence[Span]) -> list[Candidate]:
+    """Return the model's claims, but for those that a rule's claim of the same type overlaps.
+
+    Rules know where an age, a date or a number ends; names and addresses of the model stay.
+    """
+    covered = {(claim.label, place) for claim in rules for place in range(claim.begin, claim.end)}
+    claims = []
+    for span in model:
+        label = _OF_MODEL.get(span.label)
+        if label is None or span.end <= span.begin:
+            continue
+        if label in _OF_CONTEXT or not any(
+            (label, place) in covered for place in range(span.begin, span.end)
+        ):
+            claims.append(Candidate(span.begin, span.end, label, span.score))
+    return claims
+
+
+def _rank(claim: Candidate) -> tuple[bool, bool, float, int]:
+    """What comes first wins: proven claims; then names and addresses; then by score, less what is told from afar; then the longer."""
+    told = 0.0 if claim.distance > 100 else 0.004 * claim.distance
+    return (
+        not claim.sure,
+        claim.label not in _OF_CONTEXT,
+        told - claim.score,
+        claim.begin - claim.end,
+    )
+
+
+def _apart(claims: Iterable[Candidate]) -> list[Candidate]:
+    """Return the claims that stay where claims overlap, in order.
+
+    Of two that overlap the one of better rank stays. What lies wholly within an address, a URL or an
+    e-mail address is a part of it, unless it is proven; and an address that a proven claim cuts ends there.
+    """
+    taken: list[Candidate] = []
+    covered: set[int] = set()
+    for claim in sorted(claims, key=_rank):
+        if covered.isdisjoint(range(claim.begin, claim.end)):
+            covered.update(range(claim.begin, claim.end))
+            taken.append(claim)
+    return sorted(taken, key=lambda claim: claim.begin)
+
+
+_BETWEEN = re.compile(r"[\s,.>?-]{1,12}\Z")
+
+
+def _one_address(read: Read, claims: list[Candidate]) -> list[Candidate]:
+    """Return the claims with those addresses as one between which only spaces and commas stand."""
+    merged: list[Candidate] = []
+    for claim in claims:
+        last = merged[-1] if merged else None
+        if (
+            last
+            and last.label == claim.label == "ADDRESS"
+            and _BETWEEN.match(read.plain, last.end, claim.begin)
+        ):
+            merged[-1] = Candidate(last.begin, claim.end, "ADDRESS", max(last.score, claim.score))
+        else:
+            merged.append(claim)
+    return merged

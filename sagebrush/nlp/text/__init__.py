@@ -1,0 +1,1 @@
+"""Texts as models read them: sentences, WordPiece tokens and windows, mapped back to the text."""

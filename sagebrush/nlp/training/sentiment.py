@@ -1,0 +1,125 @@
+"""The sentiment of a text: POSITIVE, NEGATIVE, NEUTRAL or MIXED, from sets of licence tier A.
+
+Snippets and documents of film reviews (Pang and Lee 2004, 2005; CC BY 4.0), comments with emotions
+(GoEmotions, Demszky et al. 2020; Apache-2.0), sentences of news with the sentiment towards a person
+(NewsMTSC, Hamborg and Donnay 2021; MIT), sentences about products (`products`).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from . import lexicons, products, sets
+from .tasks import Example, Kind, Task
+
+LABELS = ("POSITIVE", "NEGATIVE", "NEUTRAL", "MIXED")
+POSITIVE = frozenset(
+    {"admiration", "amusement", "approval", "caring", "desire", "excitement", "gratitude", "joy",
+     "love", "optimism", "pride", "relief"}
+)  # fmt: skip
+NEGATIVE = frozenset(
+    {"anger", "annoyance", "disappointment", "disapproval", "disgust", "embarrassment", "fear",
+     "grief", "nervousness", "remorse", "sadness"}
+)  # fmt: skip
+"""GoEmotions' own groups; what is in neither (neutral, curiosity, confusion, realization, surprise) is
+NEUTRAL, and a comment of both is MIXED."""
+PLAIN = 0.4
+"""The weight of a comment without emotions, of which there are more than of all others: else what is
+mildly good or bad becomes NEUTRAL."""
+SEEN = 3
+"""How often a snippet is seen in a pass, beside five times as many comments."""
+WINDOW = 90
+"""Words of a piece of a long review."""
+
+
+def of_emotions(emotions: frozenset[str]) -> str:
+    """The sentiment of a comment with these emotions."""
+    good, bad = emotions & POSITIVE, emotions & NEGATIVE
+    if good and bad:
+        return "MIXED"
+    return "POSITIVE" if good else "NEGATIVE" if bad else "NEUTRAL"
+
+
+def task(data: Path) -> Task:
+    """The task with its sets below `data`."""
+    train = snippets(data, "train") * SEEN + reviews(data, "train") + comments(data, "train")
+    train += news(data) + products.opinions(data) + lexicons.examples(data)
+    valid = snippets(data, "valid") + comments(data, "valid")
+    return Task("sentiment", Kind.SINGLE, LABELS, train, valid, sampling=1.2, smoothing=0.05)
+
+
+def snippets(data: Path, part: str) -> list[Example]:
+    """Sentences of reviews, which are written in lower case and with spaces around punctuation."""
+    rows = sets.table(data / "sentence_polarity" / f"{part}.csv")
+    return [
+        Example(_repaired(row["text"]), (row["label"].upper(),), source="sentence_polarity")
+        for row in rows
+    ]
+
+
+def _repaired(text: str) -> str:
+    """Text whose UTF-8 was read as Latin-1 once, as it was."""
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
+
+
+def reviews(data: Path, part: str) -> list[Example]:
+    """The first and the last piece of each long review, where its verdict mostly stands."""
+    file = data / "movie_reviews" / ("train.jsonl.gz" if part == "train" else f"{part}.jsonl")
+    told = []
+    for row in sets.lines(file):
+        label: str = row["label"].upper()
+        label = {"POS": "POSITIVE", "NEG": "NEGATIVE"}.get(label, label)
+        sentences = [each.strip() for each in row["text"].split("\n") if each.strip()]
+        for pieces in (sentences, sentences[::-1]):
+            chosen: list[str] = []
+            for sentence in pieces:
+                if sum(map(_count, chosen)) + _count(sentence) > WINDOW and chosen:
+                    break
+                chosen.append(sentence)
+            ordered = chosen if pieces is sentences else chosen[::-1]
+            told.append(Example(" ".join(ordered), (label,), weight=0.5, source="movie_reviews"))
+    return told
+
+
+def _count(text: str) -> int:
+    return len(re.findall(r"\S+", text))
+
+
+def comments(data: Path, part: str) -> list[Example]:
+    """Comments with emotions."""
+    rows = sets.table(data / "goemotions" / ("train.csv.gz" if part == "train" else f"{part}.csv"))
+    told = []
+    for row in rows:
+        label = of_emotions(frozenset(row["labels"].split("|")))
+        weight = PLAIN if label == "NEUTRAL" else 1.0
+        told.append(Example(row["text"], (label,), weight=weight, source="goemotions"))
+    return told
+
+
+def news(data: Path) -> list[Example]:
+    """Sentences of news with one target each, whose sentiment is taken for the sentence's."""
+    rows = sets.lines(data / "newsmtsc" / "train.jsonl.gz")
+    seen: dict[str, set[str]] = {}
+    for row in rows:
+        seen.setdefault(row["sentence"], set()).add(row["polarity"].upper())
+    return [
+        Example(text, tuple(labels), weight=0.5, source="newsmtsc")
+        for text, labels in seen.items()
+        if len(labels) == 1
+    ]
+
+
+def judged(data: Path) -> list[Example]:
+    """Sets of tier C that figures are given for, and of which nothing is learned: SST-2's and SemEval's
+    validation parts."""
+    told = []
+    for name in ("sst2", "twitter_sentiment"):
+        told += [
+            Example(row["text"], (row["label"].upper(),), source=name)
+            for row in sets.table(data / name / "valid.csv")
+        ]
+    return told

@@ -1,0 +1,232 @@
+"""Start, Describe, List and Stop of every family of asynchronous jobs, made from one table.
+
+Source: Amazon Comprehend API reference.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from sagebrush.engine.kinds import Kind, moment
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.comprehend import roles, tags
+from sagebrush.services.comprehend.jobs import checks, facts, life, listing
+from sagebrush.services.comprehend.jobs.families import (
+    ACTIVE,
+    BUSY,
+    ENDED,
+    EVENTS,
+    FAMILIES,
+    Family,
+    output,
+)
+from sagebrush.services.comprehend.jobs.plan import Plan, plan_of
+from sagebrush.store.rows import Exists, Reader, Row
+from sagebrush.world import Ctx, Operation
+
+CLOSED = (
+    "Event detection is not available to new customers of Amazon Comprehend, and not in Sagebrush"
+    " either."
+)
+MISSING = "The specified job was not found. Check the job ID and try again."
+SHOWN = (
+    "InputDataConfig", "DataAccessRoleArn", "JobName", "LanguageCode", "VolumeKmsKeyId", "VpcConfig",
+)  # fmt: skip
+"""Members of a request that a description has too, of every family."""
+
+
+def _kind(running: facts.Job) -> Kind:
+    """The kind; AWS's words for its verbs are this module's, not those of SageMaker's kinds."""
+    return Kind(
+        running.kind,
+        running.noun,
+        running=running,
+        reconcile=life.reconcile,
+        fail=life.fail,
+    )
+
+
+SENTIMENT = _kind(facts.SENTIMENT)
+TARGETED = _kind(facts.TARGETED)
+ENTITIES = _kind(facts.ENTITIES)
+KEY_PHRASES = _kind(facts.KEY_PHRASES)
+LANGUAGE = _kind(facts.LANGUAGE)
+PII = _kind(facts.PII)
+TOPICS = _kind(facts.TOPICS)
+CLASSIFICATION = _kind(facts.CLASSIFICATION)
+
+
+def _start(family: Family, ctx: Ctx, request: Doc) -> Doc:
+    """The job is SUBMITTED; so it is where the same request was sent with that token before.
+
+    Raises InvalidRequestException, ResourceNotFoundException, KmsKeyValidationException,
+    TooManyTagsException, TooManyRequestsException (429) for more than ACTIVE jobs at once, and
+    ResourceInUseException where the token is another request's.
+    """
+    request = checks.defaults(family, request)
+    given = tags.of_request(request)
+    job_id = _job_id(ctx, family, request.get("ClientRequestToken"))
+    digest = _digest(request)
+    before = ctx.world.rows.get(ctx.account, ctx.region, family.kind, job_id)
+    if before is None:
+        checks.check(ctx, family, request)
+        row = _drafted(ctx, family, request, job_id, {"tags": given, "request": digest})
+        roles.require(ctx, request["DataAccessRoleArn"], row.doc["JobArn"])
+        try:
+            before = ctx.world.rows.insert(row, partial(_room, row))
+            ctx.world.wake()
+        except Exists:  # the same token at the same time
+            before = _row(ctx, family, job_id)
+    if plan_of(before).get("request") != digest:
+        raise AwsError(
+            "ResourceInUseException",
+            "The ClientRequestToken is already in use with another request. Use a different token and"
+            " try your request again.",
+        )
+    answer = {"JobId": job_id, "JobArn": before.doc["JobArn"], "JobStatus": before.status}
+    for member in ("EntityRecognizerArn", "DocumentClassifierArn"):
+        if member in before.doc:
+            answer[member] = before.doc[member]
+    return answer
+
+
+def _job_id(ctx: Ctx, family: Family, token: str | None) -> str:
+    """32 hexadecimal digits: the same for the same token, else never the same."""
+    if token is None:
+        return secrets.token_hex(16)
+    text = json.dumps([ctx.account, ctx.region, family.kind, token])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _digest(request: Doc) -> str:
+    """What tells requests apart, whatever their token."""
+    rest = {key: value for key, value in request.items() if key != "ClientRequestToken"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _drafted(ctx: Ctx, family: Family, request: Doc, job_id: str, plan: Plan) -> Row:
+    now = ctx.world.clock()
+    where = request["OutputDataConfig"]
+    place = output(where["S3Uri"], ctx.account, family, job_id)
+    doc: Doc = {
+        "JobId": job_id,
+        "JobArn": f"arn:aws:comprehend:{ctx.region}:{ctx.account}:{family.kind}/{job_id}",
+        "SubmitTime": moment(now),
+        "OutputDataConfig": {**where, "S3Uri": place},
+        **{name: request[name] for name in (*SHOWN, *family.members) if name in request},
+    }
+    return Row(
+        ctx.account, ctx.region, family.kind, job_id, "SUBMITTED", doc, dict(plan), created=now, due_at=now
+    )  # fmt: skip
+
+
+def _room(row: Row, rows: Reader) -> None:
+    """Raises TooManyRequestsException where as many jobs of the family are active as may be."""
+    active = rows.select(row.kind, BUSY, account=row.account)
+    if sum(each.region == row.region for each in active) >= ACTIVE:
+        raise AwsError(
+            "TooManyRequestsException",
+            f"The account has {ACTIVE} active jobs of this type, as many as it may have at once."
+            " Resubmit your request later.",
+            429,
+        )
+
+
+def _row(ctx: Ctx, family: Family, job_id: str) -> Row:
+    row = ctx.world.rows.get(ctx.account, ctx.region, family.kind, job_id)
+    if row is None:
+        raise AwsError("JobNotFoundException", MISSING, 404)
+    return row
+
+
+def _described(row: Row) -> Doc:
+    return {**row.doc, "JobStatus": row.status}
+
+
+def _describe(family: Family, ctx: Ctx, request: Doc) -> Doc:
+    """The job; while it waits, its Message says what for. Raises JobNotFoundException."""
+    row = _row(ctx, family, request["JobId"])
+    found = _described(row)
+    if row.status == "SUBMITTED":
+        child = life.find(ctx.world, row)
+        if child is not None and child.get("ExitMessage"):
+            found["Message"] = child["ExitMessage"]
+    return {family.properties: found}
+
+
+def _list(family: Family, ctx: Ctx, request: Doc) -> Doc:
+    """A page of jobs. Raises InvalidFilterException and InvalidRequestException."""
+    rows, token = listing.page(ctx, family, request)
+    answer: Doc = {f"{family.properties}List": [_described(row) for row in rows]}
+    return {**answer, "NextToken": token} if token else answer
+
+
+def _stop(family: Family, ctx: Ctx, request: Doc) -> Doc:
+    """The job is STOP_REQUESTED, or STOPPED already. Raises JobNotFoundException, and
+    InvalidRequestException for one that has completed or failed."""
+
+    def change(found: Row) -> Row | None:
+        if found.status in ("COMPLETED", "FAILED"):
+            checks.refuse(f"The job cannot be stopped: it is in status {found.status}.")
+        if found.status in (*ENDED, "STOP_REQUESTED"):
+            return None
+        return replace(found, status="STOP_REQUESTED", due_at=ctx.world.clock())
+
+    row = ctx.world.rows.update(_row(ctx, family, request["JobId"]).id, change)
+    if row is None:
+        raise AwsError("JobNotFoundException", MISSING, 404)
+    ctx.world.wake()
+    return {"JobId": row.name, "JobStatus": row.status}
+
+
+# ---- events, which nobody can start
+
+
+def _closed(ctx: Ctx, request: Doc) -> Doc:
+    """Raises InvalidRequestException."""
+    checks.refuse(CLOSED)
+
+
+def _no_job(ctx: Ctx, request: Doc) -> Doc:
+    """Raises JobNotFoundException."""
+    raise AwsError("JobNotFoundException", MISSING, 404)
+
+
+def _no_jobs(ctx: Ctx, request: Doc) -> Doc:
+    """No job."""
+    return {f"{EVENTS.properties}List": []}
+
+
+def _made(verb: Callable[[Family, Ctx, Doc], Doc], family: Family) -> Operation:
+    """The verb as an operation of the family."""
+
+    def operation(ctx: Ctx, request: Doc) -> Doc:
+        return verb(family, ctx, request)
+
+    operation.__doc__ = verb.__doc__
+    return operation
+
+
+def _operations() -> dict[str, Operation]:
+    table: dict[str, Operation] = {
+        f"Start{EVENTS.job}": _closed,
+        f"Describe{EVENTS.job}": _no_job,
+        f"Stop{EVENTS.job}": _no_job,
+        f"List{EVENTS.job}s": _no_jobs,
+    }
+    for family in FAMILIES.values():
+        table[f"Start{family.job}"] = _made(_start, family)
+        table[f"Describe{family.job}"] = _made(_describe, family)
+        table[f"List{family.job}s"] = _made(_list, family)
+        if family.stops:
+            table[f"Stop{family.job}"] = _made(_stop, family)
+    return table
+
+
+OPERATIONS = _operations()
+"""AWS's name of each operation -> the function (`registry.collect`)."""

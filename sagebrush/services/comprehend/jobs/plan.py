@@ -1,0 +1,22 @@
+"""The private state in an asynchronous job's row."""
+
+from __future__ import annotations
+
+from typing import TypedDict, cast
+
+from sagebrush.store.rows import Next, Row
+
+
+class Plan(TypedDict, total=False):
+    """The plan of an asynchronous job's row."""
+
+    tags: dict[str, str]
+    request: str
+    """A digest of the request that began it: who sends its token again must ask for the same."""
+    started: bool
+    """Its processing job was created; where that is gone now, it was deleted."""
+
+
+def plan_of(row: Row | Next) -> Plan:
+    """The row's plan; of a step's result, the members to change."""
+    return cast(Plan, row.plan)

@@ -1,0 +1,32 @@
+"""Hostile texts take time that grows no faster than they do."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from sagebrush.nlp.pii import find
+
+PIECES = (
+    "1", ",", "1 ", "12 34 ", "A ", "Ab ", "a.", "a@", "@", "www.", "http://", "1-", "1.", "1:", "::", "(1) ", "+1 ", "X ", "*",
+    "pin ", "card ", "password: ", "Mr ", "My name is A", "5 Main ", "1 Ab Cd Street, ", "\n", "live at 5 Ab ", "À ", "111-",
+    "visa ending ", "1/1 ", "PO Box 1 Ab, ", "GB82 WEST ", "4111 1111 1111 1111 ",
+)  # fmt: skip
+
+
+def effort(text: str) -> float:
+    """Return the processor time of one call, the least of three."""
+    times = []
+    for _ in range(3):
+        before = time.process_time()
+        find([text])
+        times.append(time.process_time() - before)
+    return min(times)
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_time_is_linear(piece: str) -> None:
+    short = piece * (1_000 // len(piece))
+    # Eight times the text: eight times the time, and not the 64 times of a quadratic search.
+    assert effort(short * 8) < 24 * effort(short) + 0.01

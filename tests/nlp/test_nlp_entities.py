@@ -1,0 +1,80 @@
+"""A tagger's names with dates, quantities and events."""
+
+from __future__ import annotations
+
+import pytest
+
+from sagebrush.nlp.entities import kept, merged
+from sagebrush.nlp.spans import Span
+
+
+def told(text: str, spans: list[Span]) -> list[tuple[str, str]]:
+    return [(text[each.begin : each.end], each.label) for each in spans]
+
+
+def place(text: str, part: str, label: str) -> Span:
+    return Span(text.index(part), text.index(part) + len(part), label, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("text", "tagger", "all_together"),
+    [
+        (
+            "Ada called on Tuesday",
+            [("Ada", "PERSON")],
+            [("Ada", "PERSON"), ("Tuesday", "DATE")],
+        ),
+        (
+            "see on 4 July 2019 there",
+            [("July", "PERSON")],
+            [("4 July 2019", "DATE")],
+        ),
+        (
+            "the Immigration Act of 1924 passed",
+            [("Immigration Act of 1924", "TITLE")],
+            [("Immigration Act of 1924", "TITLE")],
+        ),
+        (
+            "in World War II",
+            [("World War", "TITLE")],
+            [("World War II", "EVENT")],
+        ),
+        (
+            "the Battle of Britain Memorial",
+            [("Battle of Britain Memorial", "LOCATION")],
+            [("Battle of Britain Memorial", "LOCATION")],
+        ),
+        (
+            "he paid 500 dollars for 30 Seconds to Mars",
+            [("30 Seconds to Mars", "ORGANIZATION")],
+            [("500 dollars", "QUANTITY"), ("30 Seconds to Mars", "ORGANIZATION")],
+        ),
+    ],
+)
+def test_names_dates_quantities_and_events_do_not_overlap(
+    text: str, tagger: list[tuple[str, str]], all_together: list[tuple[str, str]]
+) -> None:
+    found = merged(text, [place(text, part, label) for part, label in tagger])
+    assert told(text, found) == all_together
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "label", "score", "left"),
+    [
+        ("Hello Zhang Wei. Your", "Zhang Wei.", "PERSON", 0.6, "Zhang Wei"),
+        ("and Sammy Davis Jr. sang", "Sammy Davis Jr.", "PERSON", 0.6, "Sammy Davis Jr."),
+        ("in Washington D.C. today", "Washington D.C.", "LOCATION", 0.6, "Washington D.C."),
+        ("by Acme Ltd. and", "Acme Ltd.", "ORGANIZATION", 0.6, "Acme Ltd."),
+        ("card 1111-0000", "1111-0000", "LOCATION", 0.9, ""),
+        ("hi @ kim", "@", "PERSON", 0.9, "@"),
+        ("the Bake Off", "Bake Off", "EVENT", 0.4, ""),
+        ("the Bake Off", "Bake Off", "EVENT", 0.6, "Bake Off"),
+        ("the Bake Off", "Bake Off", "TITLE", 0.4, "Bake Off"),
+    ],
+)
+def test_what_is_told_of_a_taggers_names(
+    text: str, part: str, label: str, score: float, left: str
+) -> None:
+    begin = text.index(part)
+    found = kept(text, [Span(begin, begin + len(part), label, score)])
+    assert "".join(text[each.begin : each.end] for each in found) == left

@@ -1,0 +1,32 @@
+"""Events by rules."""
+
+from __future__ import annotations
+
+import pytest
+
+from sagebrush.nlp.events import events
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("He fell in the Battle of Gettysburg in 1863.", ["Battle of Gettysburg"]),
+        ("After World War II and the Vietnam War", ["World War II", "Vietnam War"]),
+        ("tickets for the 2024 Summer Olympics", ["2024 Summer Olympics"]),
+        ("🏆 the FIFA World Cup 2022 was won", ["FIFA World Cup 2022"]),
+        ("at the Cannes Film Festival", ["Cannes Film Festival"]),
+        ("Hurricane Katrina came", ["Hurricane Katrina"]),
+        ("a cold war of words, a battle of wits, a world cup of coffee", []),
+        ("#WorldCup and @World Cup fan", []),
+        ("", []),
+    ],
+)
+def test_names_that_say_what_they_are(text: str, names: list[str]) -> None:
+    found = events(text)
+    assert [text[each.begin : each.end] for each in found] == names
+    assert {each.label for each in found} <= {"EVENT"}
+
+
+def test_long_text_costs_no_more_than_its_length() -> None:
+    text = "Battle of " * 5000 + "A " * 50_000
+    assert len(events(text)) < 5001

@@ -1,0 +1,26 @@
+"""The models' folder is said to lack what its readers would miss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sagebrush.nlp import confidence, encoder, models
+from sagebrush.nlp.language import model
+from sagebrush.nlp.syntax import analysis
+
+
+def test_the_files_are_those_that_are_read():
+    """Names of syntax' files are in a module that loads ONNX Runtime: its text is looked at."""
+    files = {name for needed in models.NEEDS.values() for name in needed}
+    read = {encoder.GRAPH, encoder.SETTINGS, encoder.TOKENIZER, model.FILE, confidence.FILE}
+    text = Path(analysis.__file__).with_name("tagger.py").read_text(encoding="utf-8")
+    assert files == read | {"syntax.onnx", "syntax.json"}
+    assert all(f'"{name}"' in text for name in files - read)
+
+
+def test_what_is_lacking(tmp_path: Path):
+    assert models.lacking(tmp_path, "DetectDominantLanguage") == ["language.npz"]
+    (tmp_path / "language.npz").touch()
+    assert models.lacking(tmp_path, "DetectDominantLanguage") == []
+    assert models.lacking(tmp_path, "DetectSentiment") == list(models.ENCODER)
+    assert models.lacking(tmp_path, "DetectNothing") == []
