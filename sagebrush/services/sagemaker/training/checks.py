@@ -95,6 +95,8 @@ def check(ctx: Ctx, request: Doc) -> Image:
         image = replace(image, algorithm=image.trains)
     roles.require(ctx, request["RoleArn"], "RoleArn", "training-job", request["TrainingJobName"])
     several(ctx, len(members.members_of("", request["ResourceConfig"])), image, "ResourceConfig")
+    if image.brings_models:
+        refuse(f"The image {spec['TrainingImage']} has models of its own, and trains none")
     if image.algorithm:
         built_in.check(image.algorithm, request)
     role = ctx.as_role(request["RoleArn"])

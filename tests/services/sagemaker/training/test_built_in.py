@@ -12,7 +12,9 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sagemaker.training import built_in, checks
 from sagebrush.workload import log_lines
 
-FOLDERS = sorted({image.algorithm for image in IMAGES.values() if image.algorithm})
+FOLDERS = sorted(
+    {image.algorithm for image in IMAGES.values() if image.algorithm and not image.brings_models}
+)
 REPORTED = [{"Name": "validation:accuracy", "Regex": "#validation_accuracy:\\s*(\\S+)"}]
 
 

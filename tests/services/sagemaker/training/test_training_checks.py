@@ -36,6 +36,7 @@ def algorithm(**changes: Any) -> Doc:
         ({"RoleArn": "arn:aws:iam::123456789012:role/Missing"}, "Could not assume role"),
         ({"RoleArn": "arn:aws:iam::999999999999:role/Any"}, "Cross-account pass role"),
         ({"AlgorithmSpecification": algorithm(TrainingImage="scikit-lern:1")}, "nearest name is"),
+        ({"AlgorithmSpecification": algorithm(TrainingImage="comprehend")}, "trains none"),
         ({"AlgorithmSpecification": {"TrainingInputMode": "File"}}, "exactly one of TrainingImage"),
         ({"AlgorithmSpecification": algorithm(AlgorithmName="a")}, "exactly one of TrainingImage"),
         (
