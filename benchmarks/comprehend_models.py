@@ -19,9 +19,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path[0] = str(
-    Path(__file__).parents[1]
-)  # beside this file lies an onnx.py of another benchmark
+# Beside this file lies an onnx.py of another benchmark.
+sys.path.remove(str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy
 import torch  # pyright: ignore[reportMissingImports]
