@@ -77,10 +77,6 @@ def export(shop: Workshop, chosen: Sequence[Task]) -> None:
     encoder = model.begin(shop.base, chosen)
     encoder.load_state_dict(torch.load(shop.work / "encoder.pt"))
     encoder.eval()
-    for task in chosen:
-        if task.balance:
-            bias = encoder.heads[task.name].logits.bias
-            bias.data += torch.tensor(task.adjustments())
     graph.write(encoder, chosen, shop.work / "float.onnx", rounded=False)
     graph.write(encoder, chosen, shop.out / GRAPH, rounded=True)
     shutil.copyfile(shop.base / "tokenizer.json", shop.out / TOKENIZER)

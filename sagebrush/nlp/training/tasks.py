@@ -9,7 +9,6 @@ and is named in `training/__main__.py`. The trainer mixes batches of all tasks; 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -55,8 +54,6 @@ class Task:
 
     `sampling` is the number of passes over `train` in one training, so that sets of different size may
     be seen equally often. `smoothing` is the part of a SINGLE or TARGET label that goes to all labels.
-    `balance` is how much of the logarithm of a label's frequency in `train` is taken off its logits after
-    learning (`adjustments`).
     """
 
     name: str
@@ -67,7 +64,6 @@ class Task:
     loss: float = 1.0
     sampling: float = 3.0
     smoothing: float = 0.0
-    balance: float = 0.0
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -75,21 +71,3 @@ class Task:
         if self.kind is not Kind.TOKENS:
             return self.labels
         return ("O", *(f"{part}-{label}" for label in self.labels for part in "BI"))
-
-    def adjustments(self) -> list[float]:
-        """What is added to the logit of each label of a SINGLE task, so that frequent labels are not
-        preferred (Menon et al. 2021, "Long-tail learning via logit adjustment").
-
-        The mean of all but the rarest label is 0, and so is what the rarest one gets: of the few examples
-        of MIXED nobody can tell how often it is.
-        """
-        counts = dict.fromkeys(self.labels, 0.0)
-        for example in self.train:
-            if len(example.labels) == 1:
-                counts[example.labels[0]] += example.weight
-        rarest = min(counts, key=counts.__getitem__)
-        logs = {label: math.log(max(count, 1.0)) for label, count in counts.items()}
-        mean = sum(value for label, value in logs.items() if label != rarest) / (len(logs) - 1)
-        return [
-            0.0 if label == rarest else self.balance * (mean - logs[label]) for label in self.labels
-        ]
