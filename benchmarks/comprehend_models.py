@@ -19,11 +19,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+# Beside this file lies an onnx.py of another benchmark.
+sys.path.remove(str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import numpy
 import torch  # pyright: ignore[reportMissingImports]
 import transformers  # pyright: ignore[reportMissingImports]
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from sagebrush.nlp import models, sentiment
 from sagebrush.nlp.encoder import GRAPH, TOKENIZER, Encoder
 from sagebrush.nlp.training.sentiment import snippets

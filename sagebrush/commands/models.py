@@ -29,7 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     train.add_argument(
         "--out", type=Path, metavar="FOLDER", help="default: where the package has them"
     )
-    train.add_argument("--threads", type=int, default=os.cpu_count() or 1, metavar="N")
+    train.add_argument(
+        "--threads", type=int, default=1, metavar="N", help="default 1, as the files were made"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--base", type=Path, required=True, help="the folder of all-MiniLM-L6-v2")
     parser.add_argument("--out", type=Path, required=True, help="where the models' files go")
     parser.add_argument("--work", type=Path, required=True, help="where interim files go")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--tasks", default="", help="of the encoder, by commas; default: all")
     parser.add_argument("--finish", action="store_true", help="weights are there: export, measure")
     args = parser.parse_args(argv)

@@ -16,7 +16,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +64,11 @@ def tasks(data: Path, names: Sequence[str] = TASKS) -> list[Task]:
 
 
 def learn(shop: Workshop, chosen: Sequence[Task], plan: Plan, progress: Progress) -> None:
-    """encoder.pt lies in the working folder."""
+    """encoder.pt lies in the working folder. CPUs that do not multiply bf16 learn in float32."""
     torch.manual_seed(plan.seed)
     encoder = model.begin(shop.base, chosen)
-    train(encoder, chosen, shop.reader(), plan, progress)
+    half = plan.half and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    train(encoder, chosen, shop.reader(), replace(plan, half=half), progress)
     torch.save(encoder.state_dict(), shop.work / "encoder.pt")
 
 
