@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy
 import pytest
 
 from sagebrush.nlp.syntax.features import COUNT, ROWS, features
 from sagebrush.nlp.syntax.phrases import phrases
-from sagebrush.nlp.syntax.states import States, of_tokens
+from sagebrush.nlp.syntax.states import States, of_reading, of_tokens
 
 
 def chances(*rows: tuple[float, float, float]) -> numpy.ndarray:
@@ -64,3 +66,18 @@ def test_features_tell_case_ending_and_what_is_glued() -> None:
 def test_features_of_awkward_tokens_are_numbers() -> None:
     text = "a\ud800" + "x" * 100_000
     assert features(text, [(0, 1), (1, 2), (2, len(text))]).shape == (3, COUNT)
+
+
+def test_states_are_those_of_all_windows_that_the_encoder_read() -> None:
+    windows = [
+        SimpleNamespace(
+            tokens=SimpleNamespace(begins=numpy.array([at]), ends=numpy.array([at + 1])),
+            logits={"hidden": numpy.full((1, 2), float(at))},
+        )
+        for at in (0, 5)
+    ]
+    found = of_reading(SimpleNamespace(windows=windows))
+    assert found.begins.tolist() == [0, 5]
+    assert found.ends.tolist() == [1, 6]
+    assert found.values.tolist() == [[0, 0], [5, 5]]
+    assert len(of_reading(SimpleNamespace(windows=[])).begins) == 0
