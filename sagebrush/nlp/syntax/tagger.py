@@ -11,7 +11,7 @@ learned from a treebank under CC BY-SA 4.0 (`models/syntax.md`).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,8 @@ class Tagger:
     def _analysis(self, text: str, places: list[tuple[int, int]], states: States) -> Analysis:
         if not places:
             return Analysis((), ())
-        tags, chunks = self.logits([(text, places, states)])[0]
+        tags, chunks = self.answers(stacked([(text, places, states)], self._width))
+        tags, chunks = tags[: len(places)], chunks[: len(places)]
         likely = softmax(tags, self._temperatures[0])
         best = likely.argmax(1)
         return Analysis(
@@ -77,18 +78,10 @@ class Tagger:
             ),
         )
 
-    def logits(
-        self, given: Sequence[tuple[str, list[tuple[int, int]], States]]
-    ) -> list[tuple[numpy.ndarray, numpy.ndarray]]:
-        """([tokens, tags], [tokens, 3]) of each text with its tokens and states, in one run."""
-        sizes = [len(places) for _, places, _ in given]
-        inputs = stacked(given, self._width)
-        tags, chunks = self._session.run(["tags", "phrases"], inputs)
-        told, at = [], 0
-        for size in sizes:
-            told.append((tags[at : at + size], chunks[at : at + size]))
-            at += size + BETWEEN
-        return told
+    def answers(self, inputs: Mapping[str, numpy.ndarray]) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """The network's logits of tags and of noun phrases for what `stacked` made."""
+        tags, chunks = self._session.run(["tags", "phrases"], dict(inputs))
+        return tags, chunks
 
 
 def stacked(

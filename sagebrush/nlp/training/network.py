@@ -24,7 +24,7 @@ OPSET = 18
 class Network(nn.Module):
     """Tokens of texts one after the other to logits of tags and of noun phrases."""
 
-    def __init__(self, width: int, tags: int, phrases: int = 3, inner: int = 192) -> None:
+    def __init__(self, width: int, tags: int, phrases: int = 3, inner: int = 256) -> None:
         super().__init__()
         self.looks = nn.Embedding(ROWS, LOOK)
         nn.init.normal_(self.looks.weight, std=0.1)

@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy  # pyright: ignore[reportMissingIm
 
 from ..calibration import expected_error, temperature
 from ..syntax.phrases import BEGINS, INSIDE
-from ..syntax.states import Hidden, States
+from ..syntax.states import Hidden
 from ..syntax.tagger import BETWEEN, GRAPH, SETTINGS, Tagger, stacked
 from . import syntax_card
 from .network import Network, write
@@ -35,7 +35,8 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class Part:
-    """A treebank's part as one row of tokens, BETWEEN empty places after each paragraph."""
+    """A treebank's part as one row of tokens, BETWEEN empty places after each paragraph; states are kept
+    in half precision."""
 
     inputs: Mapping[str, numpy.ndarray]
     tags: numpy.ndarray
@@ -56,7 +57,7 @@ def train(
         for name in ("train", "dev")
     )
     tags = sorted({word.tag for each in learned for word in each.words})
-    part = _part(learned, encoder.hidden([each.text for each in learned]), tags)
+    part = _part(learned, encoder, tags)
     width = part.inputs["states"].shape[1]
     say(f"syntax: {int((part.tags != UNKNOWN).sum())} tokens, states of {width} numbers")
     model = _fitted(part, width, len(tags), say)
@@ -64,9 +65,9 @@ def train(
     write(model, out / GRAPH)
     settings = {"tags": tags, "width": width, "temperature": 1.0, "phrase_temperature": 1.0}
     _save(out, settings)
-    known = encoder.hidden([each.text for each in held])
-    gold = _part(held, known, tags)
-    logits = _logits(Tagger(out, encoder), held, known)
+    gold = _part(held, encoder, tags)
+    inputs = {**gold.inputs, "states": gold.inputs["states"].astype(numpy.float32)}
+    logits = Tagger(out, encoder).answers(inputs)
     settings["temperature"] = temperature(*_known(logits[0], gold.tags))
     settings["phrase_temperature"] = temperature(*_known(logits[1], gold.chunks))
     _save(out, settings)
@@ -91,12 +92,17 @@ def _places(paragraph: Paragraph) -> list[tuple[int, int]]:
     return [(word.begin, word.end) for word in paragraph.words]
 
 
-def _part(kept: Sequence[Paragraph], states: Sequence[States], names: Sequence[str]) -> Part:
-    width = next(each.values.shape[1] for each in states if len(each.values))
-    given = [(each.text, _places(each), known) for each, known in zip(kept, states, strict=True)]
+def _part(kept: Sequence[Paragraph], encoder: Hidden, names: Sequence[str]) -> Part:
     number = {name: at for at, name in enumerate(names)}
     gap = numpy.full(BETWEEN, UNKNOWN)
-    tags, chunks = [], []
+    tags, chunks, pieces = [], [], []
+    for first in range(0, len(kept), TOGETHER):
+        several = kept[first : first + TOGETHER]
+        states = encoder.hidden([each.text for each in several])
+        width = max(each.values.shape[1] for each in states)
+        given = [(each.text, _places(each), one) for each, one in zip(several, states, strict=True)]
+        inputs = stacked(given, width)
+        pieces.append({**inputs, "states": inputs["states"].astype(numpy.float16)})
     for each in kept:
         chunk = numpy.zeros(len(each.words), int)
         for first, last in noun_phrases(each.words):
@@ -104,7 +110,8 @@ def _part(kept: Sequence[Paragraph], states: Sequence[States], names: Sequence[s
             chunk[first] = BEGINS
         tags += [numpy.array([number.get(word.tag, UNKNOWN) for word in each.words], int), gap]
         chunks += [chunk, gap]
-    return Part(stacked(given, width), numpy.concatenate(tags), numpy.concatenate(chunks))
+    joined = {name: numpy.concatenate([each[name] for each in pieces]) for name in pieces[0]}
+    return Part(joined, numpy.concatenate(tags), numpy.concatenate(chunks))
 
 
 def _fitted(part: Part, width: int, tags: int, say: Callable[[str], None]) -> Network:
@@ -157,27 +164,12 @@ def _stretches(part: Part, starts: numpy.ndarray) -> numpy.ndarray:
 def _loss(model: Network, part: Part, places: numpy.ndarray) -> torch.Tensor:
     tags, chunks = model(
         torch.from_numpy(part.inputs["looks"][places]).long(),
-        torch.from_numpy(part.inputs["states"][places]),
+        torch.from_numpy(part.inputs["states"][places]).float(),
         torch.from_numpy(part.inputs["real"][places]),
     )
     return cross_entropy(
         tags, torch.from_numpy(part.tags[places]), ignore_index=UNKNOWN, label_smoothing=0.03
     ) + 0.5 * cross_entropy(chunks, torch.from_numpy(part.chunks[places]), ignore_index=UNKNOWN)
-
-
-def _logits(
-    tagger: Tagger, kept: Sequence[Paragraph], known: Sequence[States]
-) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """What the written graph says of the treebank's own tokens, empty places as zeros."""
-    told = [
-        tagger.logits([(each.text, _places(each), states)])[0]
-        for each, states in zip(kept, known, strict=True)
-    ]
-    gap = ((0, BETWEEN), (0, 0))
-    return (
-        numpy.concatenate([numpy.pad(tags, gap) for tags, _ in told]),
-        numpy.concatenate([numpy.pad(chunks, gap) for _, chunks in told]),
-    )
 
 
 def _known(logits: numpy.ndarray, truth: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:

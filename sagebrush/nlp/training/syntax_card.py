@@ -11,7 +11,7 @@ from .figures_table import card
 CARD = "syntax.md"
 TEXT = """# The model of syntax
 Parts of speech (Universal Dependencies' tags, X as `O`) and base noun phrases of English texts: states of
-two layers of the shared encoder, beside vectors of each token's looks, two convolutions and a softmax.
+some layers of the shared encoder, beside vectors of each token's looks, two convolutions and a softmax.
 Tokens are cut by rules, which are part of the program.
 
 ## Licence

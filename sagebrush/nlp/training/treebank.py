@@ -132,10 +132,10 @@ def _inside(words: Sequence[Word], children: dict[int, list[int]], at: int) -> s
                 continue
             if (
                 relation in MODIFIERS
-                or (top == at and relation == "nmod:unmarked" and words[at].tag == "NUM")
+                or (top == at and relation == "nmod:unmarked" and _dates(words, child, at))
                 or (
                     top != at
-                    and relation in ("case", "cc", "conj", "fixed", "advmod", "obl:unmarked")
+                    and relation in _DEEPER
                     and (relation != "case" or words[child].tag == "PART")
                 )
             ):
@@ -147,7 +147,15 @@ def _inside(words: Sequence[Word], children: dict[int, list[int]], at: int) -> s
 _AFTER = frozenset(
     ["flat", "compound", "nummod", "nmod:desc", "nmod:unmarked", "goeswith", "punct"]
 )
+_DEEPER = frozenset(("case", "cc", "conj", "fixed", "advmod", "obl:unmarked"))
 _EDGES = frozenset(("PUNCT", "CCONJ", "ADP", "SCONJ"))
+
+
+def _dates(words: Sequence[Word], child: int, head: int) -> bool:
+    """Whether they are parts of a date: a month before its day, a year after either."""
+    if child < head:
+        return words[child].tag == "PROPN" and words[head].tag in ("NUM", "NOUN")
+    return words[child].tag == "NUM" and words[head].tag in ("NUM", "NOUN", "PROPN")
 
 
 def _trimmed(words: Sequence[Word], first: int, last: int) -> tuple[int, int]:

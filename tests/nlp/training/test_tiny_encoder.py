@@ -62,6 +62,14 @@ def test_one_pass_serves_all_analyses(found: dict[str, Any]) -> None:
     assert found["windows"][0] == 1 < found["windows"][1]
 
 
+def test_states_lie_over_the_text(found: dict[str, Any]) -> None:
+    (begins, ends, size), (none, _, nothing) = found["states"]
+    assert begins == [0, 5, 8, 12]
+    assert ends == [4, 7, 12, 13]
+    assert size == [4, 48]
+    assert (none, nothing) == ([], [0, 0])
+
+
 def test_no_answer_depends_on_other_texts(found: dict[str, Any]) -> None:
     assert found["same alone"]
 

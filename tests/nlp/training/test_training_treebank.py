@@ -32,8 +32,12 @@ SAMPLE = """# newdoc id = d
 6\tRome\tRome\tPROPN\t_\t_\t3\tnmod\t_\t_
 
 # newpar id = p2
-# text = Rain
+# text = Rain July 31st, 1983
 1\tRain\train\tNOUN\t_\t_\t0\troot\t_\t_
+2\tJuly\tJuly\tPROPN\t_\t_\t3\tnmod:unmarked\t_\t_
+3\t31st\t31st\tNOUN\t_\t_\t1\tobl\t_\t_
+4\t,\t,\tPUNCT\t_\t_\t3\tpunct\t_\t_
+5\t1983\t1983\tNUM\t_\t_\t3\tnmod:unmarked\t_\t_
 
 """
 
@@ -47,7 +51,7 @@ def read(folder: Path) -> list[Paragraph]:
 def test_sentences_of_a_paragraph_are_joined_and_words_found_in_it(tmp_path: Path) -> None:
     first, second = read(tmp_path)
     assert first.text == "The old dog's owner can't swim. On May 4 etc in Rome"
-    assert second.text == "Rain"
+    assert second.text == "Rain July 31st, 1983"
     assert [first.text[each.begin : each.end] for each in first.words[:9]] == [
         "The", "old", "dog", "'s", "owner", "ca", "n't", "swim", ".",
     ]  # fmt: skip
@@ -67,4 +71,4 @@ def test_noun_phrases_hold_modifiers_and_possessors_but_no_prepositions(tmp_path
         for begin, end in noun_phrases(first.words)
     ]
     assert strings == ["The old dog's owner", "May 4", "Rome"]
-    assert noun_phrases(second.words) == [(0, 1)]
+    assert noun_phrases(second.words) == [(0, 1), (1, 5)]

@@ -203,6 +203,10 @@ def read(encoder: Encoder) -> dict[str, Any]:
             bool((alone.windows[0].logits[name] == readings[0].windows[0].logits[name]).all())
             for name in alone.windows[0].logits
         ),
+        "states": [
+            [each.begins.tolist(), each.ends.tolist(), list(each.values.shape)]
+            for each in encoder.hidden(["Anna is good.", ""], layers=(2,))
+        ],
         "awkward hold": [spans_hold(each) for each in awkward],
         "awkward sums": sums,
         "awkward windows": [len(each.windows) for each in awkward],
