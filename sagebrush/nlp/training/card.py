@@ -23,6 +23,8 @@ for each task; int8 weights with a scale for each column, word vectors with one 
 | GoEmotions | Apache-2.0 | Demszky et al. 2020 |
 | NewsMTSC | MIT | Hamborg and Donnay 2021 |
 | product reviews | CC BY 4.0 | Hu and Liu 2004, Ding et al. 2008, by NLTK |
+| opinion lexicon | CC BY 4.0 | Hu and Liu 2004, by NLTK |
+| VADER's lexicon | MIT | Hutto and Gilbert 2014, by NLTK |
 | hate speech and offensive language | MIT | Davidson et al. 2017 |
 | toxicity | MIT | Surge AI 2022 |
 | HateCheck, visible cases | CC BY 4.0 | Roettger et al. 2021 |
@@ -31,19 +33,23 @@ for each task; int8 weights with a scale for each column, word vectors with one 
 | WikiGold | CC BY 4.0 | Balasuriya et al. 2009 |
 | Snips | CC0 | Coucke et al. 2018 |
 | Presidio's synthetic personal data | MIT | Microsoft |
+| given names | free with credit | Mark Kantrowitz, by NLTK |
 
 Nothing was learned of sets without a permissive licence; SST-2 and SemEval's tweets are measured alone.
 
 ## Known weaknesses
 - English alone; nothing was learned of other languages.
 - Sentiment was learned from film and product reviews, comments and news. MIXED is rare there (comments
-  with emotions of both kinds), and seldom found. Irony is missed.
+  with emotions of both kinds), and seldom found. Irony is missed. Of long film reviews 83.5 % are right
+  (validation part of movie_reviews), fewer than by TF-IDF and logistic regression (about 88 %): a text is
+  read in pieces, and one that retells a sad story seems negative.
 - Sentiment towards a target was learned from persons in news and features of products; MIXED is never
   told, since no set has it.
 - Toxicity: HATE_SPEECH and the overall score were learned from labels of people; PROFANITY, INSULT,
   SEXUAL, HARASSMENT_OR_ABUSE and VIOLENCE_OR_THREAT mostly from rules on the same texts; of GRAPHIC there
   were next to no examples, so that it is next to never told. Davidson's tweets call words of African
   American English offensive more often than they are; so does the model.
+- HateCheck's validation cases are from the templates of its training cases, as its held-out ones are.
 - Prompt safety: no data, and so no model.
 """
 
