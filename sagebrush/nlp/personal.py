@@ -76,6 +76,8 @@ def in_aws(text: str, spans: Sequence[Span]) -> list[Span]:
 
 def _has_form(words: str, label: str) -> bool:
     """Whether the words can be of the type: the tagger sees what stands around, and little of digits."""
+    if label == "IP_ADDRESS" and words.count(".") != 3 and ":" not in words:
+        return False
     digits = sum(each.isdigit() for each in words)
     if label in _DIGITS:
         return digits >= _DIGITS[label]
