@@ -67,6 +67,7 @@ def personal(readings: Sequence[Reading], confidence: Confidence) -> list[list[S
 def in_aws(text: str, spans: Sequence[Span]) -> list[Span]:
     """The spans that are of one of AWS's types and have its form, in that type."""
     named = [replace(each, label=AWS[each.label]) for each in spans if each.label in AWS]
+    named = [on_one_line(text, each) if each.label == "NAME" else each for each in named]
     return [
         with_unit(text, each)
         for each in named
