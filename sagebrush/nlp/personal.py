@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from . import grammar
 from .confidence import Confidence
 from .spans import Span
-from .tagging import told
+from .tagging import on_one_line, told
 
 if TYPE_CHECKING:  # it loads ONNX Runtime
     from .encoder import Reading
