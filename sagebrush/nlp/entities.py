@@ -23,7 +23,7 @@ from . import grammar
 from .confidence import Confidence
 from .events import events
 from .spans import Span
-from .tagging import told
+from .tagging import on_one_line, told
 
 if TYPE_CHECKING:  # it loads ONNX Runtime
     from .encoder import Reading
@@ -56,10 +56,11 @@ def kept(text: str, named: Sequence[Span]) -> list[Span]:
 
     Left out is what has no letter, except "@", which some write apart from a name; and EVENT and OTHER
     that are less likely right than wrong: most sets do not annotate them, so they are guessed in odd
-    places. The full stop after a person or place is the sentence's.
+    places. The full stop after a person or place is the sentence's. A name
+    ends with its line.
     """
     chosen = []
-    for each in named:
+    for each in (on_one_line(text, span) for span in named):
         words = text[each.begin : each.end]
         if words != "@" and not any(letter.isalpha() for letter in words):
             continue

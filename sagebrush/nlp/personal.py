@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from . import grammar
 from .confidence import Confidence
 from .spans import Span
-from .tagging import told
+from .tagging import on_one_line, told
 
 if TYPE_CHECKING:  # it loads ONNX Runtime
     from .encoder import Reading
@@ -67,6 +67,7 @@ def personal(readings: Sequence[Reading], confidence: Confidence) -> list[list[S
 def in_aws(text: str, spans: Sequence[Span]) -> list[Span]:
     """The spans that are of one of AWS's types and have its form, in that type."""
     named = [replace(each, label=AWS[each.label]) for each in spans if each.label in AWS]
+    named = [on_one_line(text, each) if each.label == "NAME" else each for each in named]
     return [
         with_unit(text, each)
         for each in named
@@ -76,6 +77,8 @@ def in_aws(text: str, spans: Sequence[Span]) -> list[Span]:
 
 def _has_form(words: str, label: str) -> bool:
     """Whether the words can be of the type: the tagger sees what stands around, and little of digits."""
+    if label == "IP_ADDRESS" and words.count(".") != 3 and ":" not in words:
+        return False
     digits = sum(each.isdigit() for each in words)
     if label in _DIGITS:
         return digits >= _DIGITS[label]

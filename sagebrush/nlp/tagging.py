@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -62,6 +63,17 @@ def whole_words(text: str, spans: Sequence[Span]) -> list[Span]:
         else:
             kept.append(replace(span, begin=begin, end=min(end, len(text))))
     return kept
+
+
+def on_one_line(text: str, span: Span) -> Span:
+    """The span up to the first line break, tab or control character in it, where it begins with none."""
+    found = _BREAK.search(text, span.begin, span.end)
+    return (
+        span if found is None or found.start() == span.begin else replace(span, end=found.start())
+    )
+
+
+_BREAK = re.compile(r"\s*[\x00-\x1f\x7f]")
 
 
 def _of_word(character: str) -> bool:

@@ -154,6 +154,8 @@ def test_personal_data_is_told_in_types_of_the_service() -> None:
         ("1987", "DATE_TIME", True),
         ("ada at example", "EMAIL_ADDRESS", False),
         ("12", "PERSON", False),
+        ("499.99", "IP_ADDRESS", False),
+        ("10.0.0.1", "IP_ADDRESS", True),
         ("20789", "STREET_ADDRESS", True),
     ],
 )
@@ -166,3 +168,10 @@ def test_an_age_goes_with_its_unit() -> None:
     assert personal.with_unit(text, Span(5, 7, "AGE")) == Span(5, 13, "AGE")
     assert personal.with_unit(text, Span(29, 30, "AGE")) == Span(29, 30, "AGE")
     assert personal.with_unit(text, Span(5, 7, "DATE_TIME")) == Span(5, 7, "DATE_TIME")
+
+
+def test_a_name_ends_with_its_line_and_an_address_does_not() -> None:
+    text = "Bob\r\nRoe, 1 Oak St\nBath"
+    spans = [Span(0, 8, "PERSON"), Span(10, 23, "STREET_ADDRESS")]
+    assert personal.in_aws(text, spans) == [Span(0, 3, "NAME"), Span(10, 23, "ADDRESS")]
+    assert tagging.on_one_line("Ada \0 Bo", Span(0, 8, "PERSON")) == Span(0, 3, "PERSON")
