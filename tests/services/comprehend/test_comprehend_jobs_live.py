@@ -14,7 +14,6 @@ import pytest
 
 from tests.built_environments import built
 from tests.conftest import Server, make_settings, started
-from tests.needs import missing
 from tests.services.comprehend.comprehend_world import request
 from tests.waiting import until
 
@@ -60,7 +59,7 @@ def ended(server: Server, noun: str, job_id: str) -> dict[str, Any]:
 def completed(server: Server, noun: str, job_id: str) -> dict[str, Any]:
     found = ended(server, noun, job_id)
     if MODEL_MISSING in found.get("Message", ""):
-        missing(found["Message"])
+        pytest.skip(found["Message"])  # models are no part of the repository yet
     assert found["JobStatus"] == "COMPLETED", found
     return found
 
