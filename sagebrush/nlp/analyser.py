@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,10 +17,12 @@ from . import (
     entities,
     key_phrases,
     mentions,
+    nouns,
     personal,
     pii,
     sentiment,
     targeted,
+    targets,
     toxicity,
 )
 from .answers import Doc
@@ -29,6 +30,7 @@ from .confidence import Confidence
 from .encoder import Encoder, Reading
 from .language import model
 from .language.detect import Detector
+from .nouns import Nouns
 from .spans import Span
 from .syntax.tagger import Tagger
 
@@ -76,6 +78,10 @@ class Analyser:
         return Tagger(self._models, self._encoder, _threads())
 
     @cached_property
+    def _nouns(self) -> Nouns:
+        return nouns.load(self._models / nouns.FILE)
+
+    @cached_property
     def _detector(self) -> Detector:
         return Detector(model.load(self._models / model.FILE))
 
@@ -119,10 +125,8 @@ class Analyser:
 
     def _targeted(self, texts: Sequence[str], language: str) -> list[Doc]:
         readings = self._encoder.read(texts)
-        spans = [
-            [replace(span, label=mentions.TYPES.get(span.label, span.label)) for span in each]
-            for each in self._named(readings)
-        ]
+        read = zip(texts, self._named(readings), self._tagger.analyse(texts), strict=True)
+        spans = [targets.targets(text, own, syntax, self._nouns) for text, own, syntax in read]
         scores = targeted.scores(self._encoder, readings, spans)
         return [
             answers.targeted(text, mentions.groups(text, own), dict(zip(own, found, strict=True)))

@@ -21,8 +21,9 @@ import numpy
 
 from .spans import Span
 from .syntax.states import States
+from .text.sentences import sentences
 from .text.tokens import BEGIN, END, Reader, Tokens
-from .text.windows import windows
+from .text.windows import sentence_around, windows
 
 GRAPH = "encoder.onnx"
 SETTINGS = "encoder.json"
@@ -120,15 +121,16 @@ class Encoder:
         return told
 
     def towards(self, reading: Reading, targets: Sequence[Span], head: str) -> numpy.ndarray:
-        """The logits of a head for targets, [targets, classes]: what the text says of each span.
+        """The logits of a head for targets, [targets, classes]: what its sentence says of each span.
 
         A target that has no token (a text of control characters, say) gets the logits 0.
         """
+        parts = sentences(reading.text)
         told = numpy.zeros((len(targets), len(self.heads[head].classes)), numpy.float32)
         places: list[int] = []
         pieces: list[Tokens] = []
         for at, target in enumerate(targets):
-            piece = _around([each.tokens for each in reading.windows], target)
+            piece = _around([each.tokens for each in reading.windows], target, parts)
             if piece is not None:
                 places.append(at)
                 pieces.append(piece)
@@ -157,14 +159,16 @@ def _joined(places: Sequence[numpy.ndarray]) -> numpy.ndarray:
     return numpy.concatenate(places) if places else numpy.zeros(0, numpy.int64)
 
 
-def _around(pieces: Sequence[Tokens], target: Span) -> Tokens | None:
-    """The window that holds most of the target's tokens."""
-    best, most = None, 0
+def _around(
+    pieces: Sequence[Tokens], target: Span, parts: Sequence[tuple[int, int]]
+) -> Tokens | None:
+    """The sentence around the target, in the window that holds most of its tokens."""
+    best: tuple[int, Tokens, int] | None = None
     for piece in pieces:
-        count = int(((piece.begins < target.end) & (piece.ends > target.begin)).sum())
-        if count > most:
-            best, most = piece, count
-    return best
+        inside = numpy.flatnonzero((piece.begins < target.end) & (piece.ends > target.begin))
+        if len(inside) and (best is None or len(inside) > best[0]):
+            best = len(inside), piece, int(inside[0])
+    return sentence_around(best[1], best[2], parts) if best else None
 
 
 def _groups(pieces: Sequence[Tokens]) -> Iterator[list[int]]:

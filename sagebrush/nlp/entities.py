@@ -6,8 +6,9 @@ A tagger finds names, rules find dates, quantities and some events. Where they o
 1. A date replaces names within it, and no name that it is only a part of ("Water Act 2000").
 2. An event by rule replaces TITLE, OTHER and EVENT within it ("World War II"); it is left out where it
    overlaps with anything else.
-3. A quantity replaces nothing: it is left out where a name, a date or an event has a word of it
-   ("iPhone 7").
+3. An address or number by rule (e-mail, URL, telephone, card, account …) is OTHER and replaces all that
+   it overlaps with, as AWS's example of a bank's letter has it.
+4. A quantity replaces nothing: it is left out where anything else has a word of it ("iPhone 7").
 
 https://docs.aws.amazon.com/comprehend/latest/dg/how-entities.html
 """
@@ -17,9 +18,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from . import grammar
+from . import grammar, pii
 from .confidence import Confidence
 from .events import events
 from .spans import Span
@@ -39,6 +41,11 @@ _SHORT = frozenset(
     ("jr", "sr", "esq", "mr", "mrs", "ms", "dr", "prof", "st", "ave", "rd", "blvd", "mt", "ft")
 )
 """What is written with a full stop at the end of a person's or a place's name."""
+NUMBERS = frozenset((
+    "BANK_ACCOUNT_NUMBER", "BANK_ROUTING", "CREDIT_DEBIT_NUMBER", "EMAIL",
+    "INTERNATIONAL_BANK_ACCOUNT_NUMBER", "IP_ADDRESS", "MAC_ADDRESS", "PHONE", "SSN", "URL",
+))  # fmt: skip
+"""Types of personal data that are told as OTHER."""
 VAGUE = frozenset(("TITLE", "OTHER", "EVENT"))
 """Types that an event by rule may replace."""
 
@@ -82,6 +89,10 @@ def merged(text: str, named: Sequence[Span]) -> list[Span]:
         others = [each for each in spans if _overlap(event, each)]
         if all(each.label in VAGUE and _within(each, event) for each in others):
             spans = [*(each for each in spans if each not in others), event]
+    for found in pii.find([text])[0]:
+        if found.label in NUMBERS:
+            spans = [each for each in spans if not _overlap(each, found)]
+            spans.append(replace(found, label="OTHER"))
     for quantity in grammar.quantities(text):
         if not any(_overlap(quantity, each) for each in spans):
             spans.append(quantity)

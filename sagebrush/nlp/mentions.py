@@ -14,8 +14,6 @@ from collections.abc import Sequence
 
 from .spans import Span
 
-TYPES = {"TITLE": "OTHER"}
-"""DetectEntities' types that DetectTargetedSentiment does not have -> its own."""
 NAMED = frozenset(("PERSON", "ORGANIZATION", "LOCATION"))
 """Types whose names may be shortened."""
 ALIKE, SHORTENED = 1.0, 0.8

@@ -45,6 +45,15 @@ def place(text: str, part: str, label: str) -> Span:
             [("Battle of Britain Memorial", "LOCATION")],
         ),
         (
+            "maria@example.com, 206-555-0100, 1111-0000-1111-0008 and www.example.org/2019",
+            [("maria", "PERSON"), ("example.org", "ORGANIZATION")],
+            [
+                ("maria@example.com", "OTHER"),
+                ("206-555-0100", "OTHER"),
+                ("www.example.org/2019", "OTHER"),
+            ],
+        ),
+        (
             "he paid 500 dollars for 30 Seconds to Mars",
             [("30 Seconds to Mars", "ORGANIZATION")],
             [("500 dollars", "QUANTITY"), ("30 Seconds to Mars", "ORGANIZATION")],

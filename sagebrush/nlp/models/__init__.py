@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+SYNTAX = ("syntax.onnx", "syntax.json")
 ENCODER = ("encoder.onnx", "encoder.json", "encoder-tokenizer.json")
 NEEDS = {
     "DetectDominantLanguage": ("language.npz",),
     "DetectSentiment": ENCODER,
-    "DetectTargetedSentiment": (*ENCODER, "confidence.json"),
+    "DetectTargetedSentiment": (*ENCODER, *SYNTAX, "confidence.json", "nouns.txt"),
     "DetectEntities": (*ENCODER, "confidence.json"),
     "DetectPiiEntities": (*ENCODER, "confidence.json"),
     "DetectToxicContent": ENCODER,
-    "DetectSyntax": (*ENCODER, "syntax.onnx", "syntax.json"),
-    "DetectKeyPhrases": (*ENCODER, "syntax.onnx", "syntax.json"),
+    "DetectSyntax": (*ENCODER, *SYNTAX),
+    "DetectKeyPhrases": (*ENCODER, *SYNTAX),
 }
 """The files that each task of the analyser reads."""
 

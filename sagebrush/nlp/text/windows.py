@@ -27,6 +27,16 @@ def windows(text: str, tokens: Tokens, longest: int = LONGEST) -> list[Tokens]:
     return [tokens.part(first, last) for first, last in _packed(tokens, cuts, longest)]
 
 
+def sentence_around(tokens: Tokens, at: int, sentences: Sequence[tuple[int, int]]) -> Tokens:
+    """Those of the tokens that lie in the sentence of the token `at`; all where it is in none."""
+    place = int(tokens.begins[at])
+    for begin, end in sentences:
+        if begin <= place < end:
+            first, last = numpy.searchsorted(tokens.begins, (begin, end)).tolist()
+            return tokens.part(first, last)
+    return tokens
+
+
 def _packed(tokens: Tokens, cuts: Sequence[int], longest: int) -> list[tuple[int, int]]:
     """Sentences, which end before the tokens `cuts`, put together as long as they fit."""
     told: list[tuple[int, int]] = []

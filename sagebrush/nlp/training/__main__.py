@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-MODELS = {"encoder": "joint", "language": "language", "syntax": "syntax"}
+MODELS = {"encoder": "joint", "language": "language", "syntax": "syntax", "nouns": "nouns"}
 """Name -> the module here that makes the model, in this order: syntax is learned of the encoder's states."""
 
 
