@@ -1,6 +1,6 @@
 """What the training program is told of a custom model: its arguments, which one document was cut into.
 
-The other side is `services/comprehend/custom/program.py`.
+The other side is `services/comprehend/training/program.py`.
 """
 
 from __future__ import annotations
