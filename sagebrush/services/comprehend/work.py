@@ -38,7 +38,7 @@ def find(world: World, row: Row, name: str) -> Doc | None:
     """The description of the row's processing job of that name; None where there is none, or it is not
     the row's."""
     there = world.rows.get(fleet.ctx(world).account, row.region, CHILD, name)
-    if there is None or there.parent != arns.of(row):
+    if there is None or there.parent != arns.as_parent(row):
         return None
     wanted = {"ProcessingJobName": there.name}
     try:
@@ -52,7 +52,7 @@ def find(world: World, row: Row, name: str) -> Doc | None:
 def begin(world: World, row: Row, request: Doc) -> str:
     """The processing job of CreateProcessingJob's request is there: ""; else why SageMaker refuses it.
     Raises Full, and AwsError for what may pass (5xx)."""
-    ctx = replace(fleet.ctx(world, row.region), started_by=StartedBy(arns.of(row)))
+    ctx = replace(fleet.ctx(world, row.region), started_by=StartedBy(arns.as_parent(row)))
     try:
         world.dispatch(ctx, "sagemaker", "CreateProcessingJob", request)
     except AwsError as error:
