@@ -63,9 +63,7 @@ def work(given: Task) -> Mapping[str, Any]:
 
 def _fetched(given: Task, uris: Sequence[str], part: str) -> list[Path]:
     """The documents of the data sets at the URIs, as files."""
-    return [
-        given.fetch(f"{uri}{pool.NAME}", f"{part}-{number}") for number, uri in enumerate(uris)
-    ]
+    return [given.fetch(f"{uri}{pool.NAME}", f"{part}-{number}") for number, uri in enumerate(uris)]
 
 
 def _read(files: Iterable[Path]) -> Iterator[Labelled]:

@@ -25,7 +25,10 @@ def task(model: Doc, kind: str) -> Doc:
     """The TaskConfig of a flywheel for the model, given its row's document and kind."""
     found: Doc = {"LanguageCode": model["LanguageCode"]}
     if kind == KINDS[CLASSIFIER]:
-        return {**found, "DocumentClassificationConfig": {"Mode": model.get("Mode") or "MULTI_CLASS"}}
+        return {
+            **found,
+            "DocumentClassificationConfig": {"Mode": model.get("Mode") or "MULTI_CLASS"},
+        }
     types = model["InputDataConfig"]["EntityTypes"]
     return {**found, "EntityRecognitionConfig": {"EntityTypes": types}}
 
@@ -127,6 +130,10 @@ def of_version(folder: str, task_config: Doc, delimiter: str) -> Doc:
                 "TestS3Uri": f"{test}{lake.ANNOTATIONS}",
             },
         }
-    found = {"DataFormat": CSV, "S3Uri": f"{train}{lake.LABELLED}", "TestS3Uri": f"{test}{lake.LABELLED}"}
+    found = {
+        "DataFormat": CSV,
+        "S3Uri": f"{train}{lake.LABELLED}",
+        "TestS3Uri": f"{test}{lake.LABELLED}",
+    }
     many = task_config["DocumentClassificationConfig"]["Mode"] == "MULTI_LABEL"
     return {**found, "LabelDelimiter": delimiter} if many else found

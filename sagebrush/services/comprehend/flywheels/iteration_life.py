@@ -26,7 +26,9 @@ from sagebrush.world import Ctx, StartedBy, World
 GATHER, EVALUATE = "comprehend.flywheels.gather", "comprehend.flywheels.evaluate"
 FULL = "FULL_ITERATION: Flywheel iteration performed all functions successfully."
 """AWS's words (example of the AWS CLI's `describe-flywheel-iteration`)."""
-EVALUATED = "EVALUATION_ONLY: There is no new training data. The active model version was evaluated."
+EVALUATED = (
+    "EVALUATION_ONLY: There is no new training data. The active model version was evaluated."
+)
 """Sagebrush's words."""
 METRICS = ("AverageF1Score", "AveragePrecision", "AverageRecall", "AverageAccuracy")
 LIMITS = ("ResourceLimitExceededException", "TooManyRequestsException")
@@ -138,13 +140,15 @@ def _train(world: World, flywheel: Row, row: Row, gathered: Done) -> Next:
 
 
 def _order(world: World, flywheel: Row, row: Row, gathered: Done) -> str | None:
-    """"" where Comprehend trains the model version now; else why it refuses to, None where it may later."""
-    kind, name = _model_name(flywheel, row)
+    """Why Comprehend refuses to train the model version: "" where it does not, None where it may later."""
+    kind = inputs.KINDS[flywheel.doc["ModelType"]]
     ctx: Ctx = world.service_ctx(region=row.region, account=row.account)
     by = StartedBy(arns.as_parent(row), {"FlywheelArn": flywheel.doc["FlywheelArn"]})
     request = _request(flywheel, row, gathered)
     try:
-        world.dispatch(replace(ctx, started_by=by), "comprehend", f"Create{FAMILIES[kind].noun}", request)
+        world.dispatch(
+            replace(ctx, started_by=by), "comprehend", f"Create{FAMILIES[kind].noun}", request
+        )
     except AwsError as error:
         if error.status >= 500:
             raise

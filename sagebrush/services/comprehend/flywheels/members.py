@@ -66,7 +66,9 @@ def inserted(ctx: Ctx, row: Row, request: Doc, check: Check | None = None) -> Ro
     and what `check` raises in the transaction.
     """
     token, digest = request.get("ClientRequestToken"), requests.digest(request)
-    plan: Plan = {"request": digest, **({"token": token} if token else {})}
+    plan: Plan = {"request": digest}
+    if token:
+        plan["token"] = token
     stored = Row(
         row.account, row.region, row.kind, row.name, row.status, row.doc, {**row.plan, **plan},
         created=row.created, due_at=row.due_at,
