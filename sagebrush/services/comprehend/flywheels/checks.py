@@ -9,15 +9,14 @@ from __future__ import annotations
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.comprehend import arns, kms_keys
 from sagebrush.services.comprehend.flywheels import inputs
-from sagebrush.services.comprehend.requests import refuse
+from sagebrush.services.comprehend.requests import refuse, unavailable
+from sagebrush.services.comprehend.training import checks as models
+from sagebrush.services.comprehend.training.families import TRAINED
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
-TYPES, MANIFESTS = 25, 5
 LABELS = {"MULTI_CLASS": 1000, "MULTI_LABEL": 100}
 """Labels of a classifier at most, by its mode (developer guide, "Guidelines and quotas")."""
-TRAINED = ("TRAINED", "TRAINED_WITH_WARNING")
-LAYOUT = "SEMI_STRUCTURED_DOCUMENT"
 
 
 def security(config: Doc) -> None:
@@ -47,8 +46,8 @@ def _task(config: Doc, model_type: str) -> None:
         refuse(f"TaskConfig must have {wanted}, and it alone, where ModelType is {model_type}.")
     if model_type == inputs.RECOGNIZER:
         types = inputs.types_of(config)
-        if not 1 <= len(types) <= TYPES or len({*types}) < len(types):
-            refuse(f"EntityTypes must be 1 to {TYPES} different types.")
+        if not 1 <= len(types) <= models.TYPES or len({*types}) < len(types):
+            refuse(f"EntityTypes must be 1 to {models.TYPES} different types.")
         return
     labels, most = inputs.labels_of(config), LABELS[config[wanted]["Mode"]]
     if len(labels) > most or len({*labels}) < len(labels):
@@ -63,13 +62,15 @@ def model(ctx: Ctx, arn: str) -> Row:
     """
     found = arns.require(ctx, arn)
     if found.status not in TRAINED:
-        words = "RESOURCE_UNAVAILABLE: The model is not trained."
-        raise AwsError("ResourceUnavailableException", words, 404)
+        raise unavailable(f"The model is in status {found.status}, not trained.")
     data = found.doc.get("InputDataConfig") or {}
     if not data:
         refuse("The model was imported, and its training data are not known here.")
     manifests = data.get("AugmentedManifests") or ()
-    if LAYOUT in (data.get("DocumentType"), *(each.get("DocumentType") for each in manifests)):
+    if models.PAGES in (
+        data.get("DocumentType"),
+        *(each.get("DocumentType") for each in manifests),
+    ):
         refuse("Flywheels support plain-text models only.")
     return found
 
@@ -117,9 +118,9 @@ def dataset(flywheel: Row, request: Doc) -> None:
 
 
 def _manifests(given: list[Doc]) -> None:
-    if len(given) > MANIFESTS:
-        refuse(f"A data set has {MANIFESTS} augmented manifests at most.")
-    if any(each.get("DocumentType") == LAYOUT for each in given):
+    if len(given) > models.MANIFESTS:
+        refuse(f"A data set has {models.MANIFESTS} augmented manifests at most.")
+    if any(each.get("DocumentType") == models.PAGES for each in given):
         refuse("Flywheels support plain-text documents only.")
 
 
@@ -132,8 +133,7 @@ def _annotated(config: Doc, part: str) -> None:
 
 
 def language(code: str) -> None:
-    """Returns for a language of which custom models are trained here. Raises
-    UnsupportedLanguageException."""
-    if code != "en":
-        words = f"Custom models are not trained here for the language code {code}. Supported: en."
+    """Returns for a language of custom models. Raises UnsupportedLanguageException."""
+    if code not in models.LANGUAGES:
+        words = f"Flywheels do not support the language code {code}. Supported: {', '.join(models.LANGUAGES)}."
         raise AwsError("UnsupportedLanguageException", words)

@@ -33,7 +33,9 @@ def reconcile(world: World, row: Row) -> Next:
 
 
 def fail(world: World, row: Row, reason: str) -> Next:
-    """The flywheel has failed for a reason of the server's own."""
+    """The flywheel has failed for a reason of the server's own; one that is to go still goes."""
+    if row.status == "DELETING":
+        return Next(due=work.RUNNING)
     return _failed(world, f"{work.INTERNAL}{reason}")
 
 

@@ -109,7 +109,7 @@ def _version(row: Row) -> str:
 # The model ----------------------------------------------------------------------------------------
 
 
-def _model_name(flywheel: Row, row: Row) -> tuple[str, str]:
+def model_name(flywheel: Row, row: Row) -> tuple[str, str]:
     """(kind, row's name) of the model version that the iteration trains: a version of the active model's
     name, or of the flywheel's where it has none yet."""
     kind = inputs.KINDS[flywheel.doc["ModelType"]]
@@ -119,7 +119,7 @@ def _model_name(flywheel: Row, row: Row) -> tuple[str, str]:
 
 
 def _model(world: World, flywheel: Row, row: Row) -> Row | None:
-    kind, name = _model_name(flywheel, row)
+    kind, name = model_name(flywheel, row)
     found = world.rows.get(row.account, row.region, kind, name)
     return found if found is not None and found.parent == arns.as_parent(row) else None
 
@@ -158,7 +158,7 @@ def _order(world: World, flywheel: Row, row: Row, gathered: Done) -> str | None:
 
 def _request(flywheel: Row, row: Row, gathered: Done) -> Doc:
     """The request that creates the model version."""
-    kind, name = _model_name(flywheel, row)
+    kind, name = model_name(flywheel, row)
     doc, security = flywheel.doc, flywheel.doc["DataSecurityConfig"]
     folder = _folder(flywheel, row)
     delimiter = (programs.texts([gathered.result.get("LabelDelimiter")]) or [inputs.DELIMITER])[0]

@@ -153,8 +153,7 @@ def delete_flywheel(ctx: Ctx, request: Doc) -> Doc:
         if found.status == "DELETING":
             return None
         if found.status not in ("ACTIVE", "FAILED"):
-            words = f"RESOURCE_UNAVAILABLE: The flywheel is in status {found.status}."
-            raise AwsError("ResourceUnavailableException", words, 404)
+            raise requests.unavailable(f"The flywheel is in status {found.status}.")
         now = ctx.world.clock()
         doc = {**found.doc, "LastModifiedTime": moment(now)}
         return replace(found, status="DELETING", doc=doc, due_at=now)

@@ -208,7 +208,11 @@ def test_a_name_is_used_once_and_a_token_for_one_request(comprehend: Any) -> Non
     first = comprehend.create_flywheel(**flywheel(ClientRequestToken="t"))
     again = comprehend.create_flywheel(**flywheel(ClientRequestToken="t"))
     assert first["FlywheelArn"] == again["FlywheelArn"]
-    for changes in ({}, {"ClientRequestToken": "u"}, {"ClientRequestToken": "t", "DataLakeS3Uri": "s3://other"}):
+    for changes in (
+        {},
+        {"ClientRequestToken": "u"},
+        {"ClientRequestToken": "t", "DataLakeS3Uri": "s3://other"},
+    ):
         with pytest.raises(ClientError) as refused:
             comprehend.create_flywheel(**flywheel(**changes))
         assert code(refused) == ("ResourceInUseException", 400)
@@ -219,7 +223,9 @@ def test_an_update_changes_what_it_names(server: Server, comprehend: Any) -> Non
     wheel = active(server, comprehend, DataSecurityConfig=keys)
     server.world.rows.insert(classifier())
     model = arn("document-classifier/model/version/1")
-    found = comprehend.update_flywheel(FlywheelArn=wheel, ActiveModelArn=model)["FlywheelProperties"]
+    found = comprehend.update_flywheel(FlywheelArn=wheel, ActiveModelArn=model)[
+        "FlywheelProperties"
+    ]
     assert (found["ActiveModelArn"], found["DataSecurityConfig"]) == (model, keys)
     assert found["Status"] == "ACTIVE"
     found = comprehend.update_flywheel(
@@ -255,9 +261,7 @@ def test_a_flywheel_is_updated_and_filled_when_it_is_active(
     wheel = comprehend.create_flywheel(**flywheel())["FlywheelArn"]
     for ask in (
         lambda: comprehend.update_flywheel(FlywheelArn=wheel, DataSecurityConfig={}),
-        lambda: comprehend.create_dataset(
-            FlywheelArn=wheel, DatasetName="a", InputDataConfig=CSV
-        ),
+        lambda: comprehend.create_dataset(FlywheelArn=wheel, DatasetName="a", InputDataConfig=CSV),
         lambda: comprehend.start_flywheel_iteration(FlywheelArn=wheel),
     ):
         with pytest.raises(ClientError) as refused:
@@ -434,9 +438,9 @@ def test_an_iteration_wants_new_data_and_runs_alone(server: Server, comprehend: 
     found = comprehend.describe_flywheel(FlywheelArn=wheel)["FlywheelProperties"]
     assert found["LatestFlywheelIteration"] == number
     lake = found["DataLakeS3Uri"]
-    found = comprehend.describe_flywheel_iteration(
-        FlywheelArn=wheel, FlywheelIterationId=number
-    )["FlywheelIterationProperties"]
+    found = comprehend.describe_flywheel_iteration(FlywheelArn=wheel, FlywheelIterationId=number)[
+        "FlywheelIterationProperties"
+    ]
     assert f"{found.pop('CreationTime'):%Y%m%dT%H%M%SZ}" == number
     assert found == {
         "FlywheelArn": wheel,
@@ -469,12 +473,10 @@ def test_data_of_an_iteration_that_failed_are_new(server: Server, comprehend: An
 def test_new_test_data_alone_are_evaluated_with(server: Server, comprehend: Any) -> None:
     server.world.rows.insert(classifier())
     model = arn("document-classifier/model/version/1")
-    wheel = active(
-        server, comprehend, ActiveModelArn=model, ModelType=None, TaskConfig=None
-    )
+    wheel = active(server, comprehend, ActiveModelArn=model, ModelType=None, TaskConfig=None)
     completed(server, comprehend, wheel, "test", "TEST")
     number = comprehend.start_flywheel_iteration(FlywheelArn=wheel)["FlywheelIterationId"]
-    found = comprehend.describe_flywheel_iteration(
-        FlywheelArn=wheel, FlywheelIterationId=number
-    )["FlywheelIterationProperties"]
+    found = comprehend.describe_flywheel_iteration(FlywheelArn=wheel, FlywheelIterationId=number)[
+        "FlywheelIterationProperties"
+    ]
     assert (found["Status"], found["EvaluatedModelArn"]) == ("EVALUATING", model)
