@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ def wheel(world: FlywheelWorld) -> str:
     return world.flywheel()["FlywheelArn"]
 
 
-def existing(world: FlywheelWorld, **changes: object) -> str:
+def existing(world: FlywheelWorld, **changes: Any) -> str:
     """The ARN of a flywheel of an existing model, which is being created."""
     world.rows.insert(classifier(**changes))
     found = world.flywheel(ActiveModelArn=MODEL, ModelType=None, TaskConfig=None)
