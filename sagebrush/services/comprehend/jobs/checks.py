@@ -6,32 +6,16 @@ Sagebrush's.
 
 from __future__ import annotations
 
-import re
-from typing import NoReturn
-
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.comprehend import arns, kms_keys, languages
 from sagebrush.services.comprehend.jobs import families
 from sagebrush.services.comprehend.jobs.families import Family
+from sagebrush.services.comprehend.requests import refuse
 from sagebrush.world import Ctx
 
 LINE, FILE = "ONE_DOC_PER_LINE", "ONE_DOC_PER_FILE"
 TOPICS = 10
 """Topics of a job that names no number."""
-_URI = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
-
-
-def refuse(words: str) -> NoReturn:
-    """Raises InvalidRequestException (400)."""
-    raise AwsError("InvalidRequestException", words)
-
-
-def place(uri: str) -> tuple[str, str]:
-    """(bucket, key or prefix) of an S3 URI that the model's pattern admits."""
-    found = _URI.fullmatch(uri)
-    if found is None:
-        refuse(f"{uri} is not an S3 URI.")
-    return found[1], found[2]
 
 
 def defaults(family: Family, request: Doc) -> Doc:
