@@ -79,9 +79,7 @@ def errors(file: File, page: int | None = None) -> list[Doc]:
 
 def numbered(answer: Mapping[str, Any], page: int) -> Doc:
     """Classes or labels of a page, each with the number of the page."""
-    return {
-        member: [{**each, "Page": page} for each in found] for member, found in answer.items()
-    }
+    return {member: [{**each, "Page": page} for each in found] for member, found in answer.items()}
 
 
 def lines(text: str) -> list[Block]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.comprehend import arns
-from sagebrush.services.comprehend.endpoints import child, models, scaling
+from sagebrush.services.comprehend import arns, trained_models
+from sagebrush.services.comprehend.endpoints import child, scaling
 from sagebrush.services.comprehend.endpoints.plan import Version, plan_of
 from sagebrush.store.rows import Next, Row
 from sagebrush.world import World
@@ -35,7 +35,7 @@ def reconcile(world: World, row: Row) -> Next:
             raise
         if error.code == "ResourceLimitExceeded":
             return Next(due=FULL)
-        if found is not None and "serving" in plan_of(row):
+        if found is not None and row.status == "UPDATING":
             return _kept(world, row, found, error.message)
         return _failed(world, error.message)
 
@@ -94,7 +94,7 @@ def _settled(world: World, row: Row) -> Doc:
 
 def _kept(world: World, row: Row, found: Doc, why: str) -> Next:
     """What was wanted cannot be served, and what was before still is."""
-    wanted, serving = plan_of(row)["wanted"], plan_of(row)["serving"]
+    wanted, serving = plan_of(row)["wanted"], plan_of(row).get("serving", plan_of(row)["wanted"])
     if wanted["number"] != serving["number"]:
         child.forget(world, row, wanted["number"])
     doc = {
@@ -105,9 +105,7 @@ def _kept(world: World, row: Row, found: Doc, why: str) -> Next:
         "LastModifiedTime": moment(world.clock()),
         "Message": f"The update failed: {why}",
     }
-    return Next(
-        "IN_SERVICE", doc, {"wanted": serving, "asked": serving["number"]}, due=WATCH
-    )
+    return Next("IN_SERVICE", doc, {"wanted": serving, "asked": serving["number"]}, due=WATCH)
 
 
 def _watched(world: World, row: Row) -> Next:
@@ -117,7 +115,7 @@ def _watched(world: World, row: Row) -> Next:
         return Next(due=WATCH)
     try:
         ctx = world.service_ctx(region=row.region, account=row.account)
-        active = models.of_flywheel(ctx, flywheel)
+        active = trained_models.of_flywheel(ctx, flywheel)
     except AwsError as error:
         if error.status >= 500:
             raise

@@ -5,19 +5,17 @@ Source: Amazon Comprehend API reference; developer guide, "Guidelines and quotas
 
 from __future__ import annotations
 
-import hashlib
-import json
 import secrets
 from dataclasses import replace
 from functools import partial
 
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import AwsError, Busy, Doc, Missing
-from sagebrush.services.comprehend import arns, roles, tags
-from sagebrush.services.comprehend.endpoints import facts, life, listing, models
+from sagebrush.services.comprehend import arns, requests, roles, tags, trained_models
+from sagebrush.services.comprehend.endpoints import facts, life, listing
 from sagebrush.services.comprehend.endpoints.facts import BUSY, Endpoint
-from sagebrush.services.comprehend.endpoints.models import Trained
 from sagebrush.services.comprehend.endpoints.plan import Plan, Version, plan_of
+from sagebrush.services.comprehend.trained_models import Trained
 from sagebrush.store.rows import Exists, Reader, Row
 from sagebrush.world import Ctx
 
@@ -42,12 +40,12 @@ def create_endpoint(ctx: Ctx, request: Doc) -> Doc:
     Raises InvalidRequestException, ResourceInUseException, ResourceLimitExceededException,
     ResourceNotFoundException, ResourceUnavailableException and TooManyTagsException.
     """
-    digest = _digest(request)
+    digest = requests.digest(request)
     before = _sent_before(ctx, request)
     if before is None:
-        model = models.of_request(ctx, request, "ModelArn")
+        model = trained_models.of_request(ctx, request, "ModelArn")
         if model is None:
-            raise AwsError("InvalidRequestException", "ModelArn or FlywheelArn must be given.")
+            requests.refuse("ModelArn or FlywheelArn must be given.")
         row = _drafted(ctx, request, model, digest)
         if role := request.get("DataAccessRoleArn"):
             roles.require(ctx, role, arns.of(row))
@@ -57,9 +55,9 @@ def create_endpoint(ctx: Ctx, request: Doc) -> Doc:
         except Exists:
             before = _sent_before(ctx, request)
             if before is None:
-                raise _in_use("The endpoint name is already in use.") from None
+                raise _in_use() from None
     if plan_of(before).get("request") != digest:
-        raise _in_use("The ClientRequestToken is already in use with another request.")
+        raise AwsError("ResourceInUseException", requests.TOKEN_IN_USE)
     return {"EndpointArn": arns.of(before), "ModelArn": before.doc["DesiredModelArn"]}
 
 
@@ -85,11 +83,12 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
     row = _row(ctx, request)
     wanted = ("DesiredModelArn", "DesiredInferenceUnits", "DesiredDataAccessRoleArn", "FlywheelArn")
     if not any(member in request for member in wanted):
-        raise AwsError("InvalidRequestException", f"Give one of {', '.join(wanted)}.")
-    model = models.of_request(ctx, request, "DesiredModelArn")
+        requests.refuse(f"Give one of {', '.join(wanted)}.")
+    model = trained_models.of_request(ctx, request, "DesiredModelArn")
     if model is not None and f"{model.kind}-endpoint" != row.kind:
-        words = f"An endpoint of type {row.kind} cannot serve a model of type {model.kind}."
-        raise AwsError("InvalidRequestException", words)
+        requests.refuse(
+            f"An endpoint of type {row.kind} cannot serve a model of type {model.kind}."
+        )
     if role := request.get("DesiredDataAccessRoleArn"):
         roles.require(ctx, role, arns.of(row))
     units = request.get("DesiredInferenceUnits", row.doc["DesiredInferenceUnits"])
@@ -146,14 +145,9 @@ def _missing() -> AwsError:
     return Missing(error.code, error.message, error.status)
 
 
-def _in_use(words: str) -> AwsError:
-    return AwsError("ResourceInUseException", f"{words} Use another, and try your request again.")
-
-
-def _digest(request: Doc) -> str:
-    """What tells requests apart, whatever their token."""
-    rest = {key: value for key, value in request.items() if key != "ClientRequestToken"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+def _in_use() -> AwsError:
+    words = "The endpoint name is already in use. Use a different name and try your request again."
+    return AwsError("ResourceInUseException", words)
 
 
 def _drafted(ctx: Ctx, request: Doc, model: Trained, digest: str) -> Row:
@@ -195,7 +189,7 @@ def _room(row: Row, rows: Reader) -> None:
         if each.region == row.region
     ]
     if any(each.name == row.name for each in there):
-        raise _in_use("The endpoint name is already in use.")
+        raise _in_use()
     _bounded(row.doc["DesiredInferenceUnits"], there)
 
 
@@ -203,7 +197,10 @@ def _bounded(units: int, others: list[Row]) -> None:
     """Raises ResourceLimitExceededException for more units than an endpoint, or together with the others
     an account, may have."""
     together = units + sum(row.doc["DesiredInferenceUnits"] for row in others)
-    for number, most, whose in ((units, MOST, "an endpoint"), (together, MOST_TOGETHER, "an account")):
+    for number, most, whose in (
+        (units, MOST, "an endpoint"),
+        (together, MOST_TOGETHER, "an account"),
+    ):
         if number > most:
             words = f"{number} inference units exceed the quota of {whose}, which is {most}."
             raise AwsError("ResourceLimitExceededException", words)
@@ -217,7 +214,7 @@ def _changed(found: Row, request: Doc, model: Trained | None, now: float) -> Row
         words = f"The endpoint is in status {found.status}: another change of it goes on."
         raise Busy("ResourceInUseException", words)
     if found.status != "IN_SERVICE":
-        raise models.unavailable(f"The endpoint is in status {found.status}.")
+        raise trained_models.unavailable(f"The endpoint is in status {found.status}.")
     doc = {**found.doc, "LastModifiedTime": moment(now)}
     for member in ("DesiredInferenceUnits", "DesiredDataAccessRoleArn"):
         if member in request:

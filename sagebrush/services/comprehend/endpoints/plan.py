@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict, cast
+from typing import Required, TypedDict, cast
 
 from sagebrush.store.rows import Row
 
@@ -22,12 +22,12 @@ class Plan(TypedDict, total=False):
     tags: dict[str, str]
     token: str
     """ClientRequestToken of the request that created it."""
-    request: str
+    request: Required[str]
     """A digest of that request: who sends the token again must ask for the same."""
-    child: str
+    child: Required[str]
     """The name of SageMaker's endpoint: no other's, also of an endpoint that is created under this one's
     name later."""
-    wanted: Version
+    wanted: Required[Version]
     serving: Version
     """What was wanted when the endpoint was last in service."""
     asked: int

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.comprehend import arns
+from sagebrush.services.comprehend import arns, requests
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
@@ -34,7 +34,7 @@ def of_request(ctx: Ctx, request: Doc, member: str) -> Trained | None:
     """
     named, flywheel = request.get(member), request.get("FlywheelArn")
     if named and flywheel:
-        raise AwsError("InvalidRequestException", f"Give {member} or FlywheelArn, not both.")
+        requests.refuse(f"Give {member} or FlywheelArn, not both.")
     if flywheel:
         return of_flywheel(ctx, flywheel)
     return of_arn(ctx, named) if named else None
