@@ -21,6 +21,7 @@ TYPED = {
     f"{SERVICES}/cloudwatch/alarms": ["alarms.plan.Plan"],
     f"{SERVICES}/comprehend": ["plan.Model"],
     f"{SERVICES}/comprehend/jobs": ["jobs.plan.Plan"],
+    f"{SERVICES}/comprehend/training": ["training.plan.Plan"],
     f"{SERVICES}/events": ["plan.Plan"],
     f"{SERVICES}/scheduler": ["plan.Plan"],
     f"{SERVICES}/sagemaker/experiments": ["experiments.plan.Plan"],

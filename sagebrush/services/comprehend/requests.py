@@ -21,6 +21,11 @@ def refuse(words: str) -> NoReturn:
     raise AwsError("InvalidRequestException", words)
 
 
+def unavailable(words: str) -> AwsError:
+    """The error for a resource that is not in the status that a request needs."""
+    return AwsError("ResourceUnavailableException", words, 404)
+
+
 def place(uri: str) -> tuple[str, str]:
     """(bucket, key or prefix) of an S3 URI that the model's pattern admits."""
     found = _URI.fullmatch(uri)
