@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.comprehend import arns, fleet
+from sagebrush.services.comprehend.endpoints import reader
 from sagebrush.services.comprehend.endpoints.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx, StartedBy, World
@@ -67,7 +68,12 @@ def configure(world: World, row: Row) -> str:
     }
     variant = {"VariantName": VARIANT, "ModelName": name, "ServerlessConfig": serverless}
     here = _here(world, row)
-    _made(world, here, "CreateModel", {"ModelName": name, "PrimaryContainer": container})
+    model = {
+        "ModelName": name,
+        "PrimaryContainer": container,
+        "ExecutionRoleArn": reader.role(here, version["archive"]),
+    }
+    _made(world, here, "CreateModel", model)
     wanted: Doc = {"EndpointConfigName": name, "ProductionVariants": [variant]}
     _made(world, here, "CreateEndpointConfig", wanted)
     return name
