@@ -67,7 +67,8 @@ def _start(family: Family, ctx: Ctx, request: Doc) -> Doc:
 
     Raises InvalidRequestException, ResourceNotFoundException, KmsKeyValidationException,
     TooManyTagsException, TooManyRequestsException (429) for more than ACTIVE jobs at once, and
-    ResourceInUseException where the token is another request's.
+    ResourceInUseException where the token is another request's, and ResourceUnavailableException
+    where the custom model is not trained.
     """
     request = checks.defaults(family, request)
     given = tags.of_request(request)
@@ -75,8 +76,11 @@ def _start(family: Family, ctx: Ctx, request: Doc) -> Doc:
     digest = requests.digest(request)
     before = ctx.world.rows.get(ctx.account, ctx.region, family.kind, job_id)
     if before is None:
-        checks.check(ctx, family, request)
-        row = _drafted(ctx, family, request, job_id, {"tags": given, "request": digest})
+        model = checks.check(ctx, family, request)
+        plan: Plan = {"tags": given, "request": digest}
+        if model is not None:
+            plan["model"] = model.archive
+        row = _drafted(ctx, family, request, job_id, plan)
         roles.require(ctx, request["DataAccessRoleArn"], row.doc["JobArn"])
         try:
             before = ctx.world.rows.insert(row, partial(_room, row))

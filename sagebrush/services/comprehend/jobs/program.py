@@ -12,7 +12,9 @@ from sagebrush.errors import Doc
 from sagebrush.services.comprehend import fleet, work
 from sagebrush.services.comprehend.jobs import checks, families
 from sagebrush.services.comprehend.jobs.families import FAMILIES, Family
+from sagebrush.services.comprehend.jobs.plan import plan_of
 from sagebrush.services.comprehend.requests import place
+from sagebrush.services.comprehend.training import artifacts
 from sagebrush.store.rows import Row
 from sagebrush.workload import launch
 from sagebrush.world import World
@@ -49,7 +51,7 @@ def request(world: World, row: Row) -> Doc:
         "AppSpecification": {
             "ImageUri": TOPICS_IMAGE if topics else fleet.IMAGE,
             "ContainerEntrypoint": list(TOPICS_PROGRAM if topics else PROGRAM),
-            "ContainerArguments": work.packed(told(family, row)),
+            "ContainerArguments": work.packed(told(world, family, row)),
         },
         "Environment": variables,
         "RoleArn": row.doc["DataAccessRoleArn"],
@@ -57,11 +59,13 @@ def request(world: World, row: Row) -> Doc:
     }
 
 
-def told(family: Family, row: Row) -> Doc:
-    """What the program is told of the job: all that it needs to know."""
+def told(world: World, family: Family, row: Row) -> Doc:
+    """What the program is told of the job: all that it needs to know. The archive of a custom model is in
+    Comprehend's own bucket, which the data access role cannot read."""
     doc, limits = row.doc, family.limits
     bucket, prefix = place(doc["InputDataConfig"]["S3Uri"])
     to, key = place(doc["OutputDataConfig"]["S3Uri"])
+    model = plan_of(row).get("model")
     redacts = family is families.PII and doc["Mode"] == "ONLY_REDACTION"
     return {
         "Task": family.task,
@@ -81,4 +85,5 @@ def told(family: Family, row: Row) -> Doc:
         },
         "Redaction": doc["RedactionConfig"] if redacts else None,
         "Topics": doc.get("NumberOfTopics"),
+        "Model": artifacts.get_url(world, model) if model else None,
     }
