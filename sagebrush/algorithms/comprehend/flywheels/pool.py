@@ -11,20 +11,14 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from ..custom.annotated import Mention
 
 NAME = "documents.jsonl"
 SHARE = 10
 """One document of so many is for tests, where no test data were given."""
 BREAKS = str.maketrans("\r\n", "  ")
-
-
-@dataclass(frozen=True)
-class Mention:
-    """An annotated entity of a document."""
-
-    type: str
-    begin: int
-    end: int
 
 
 @dataclass(frozen=True)
@@ -73,9 +67,9 @@ def read(file: Path) -> Iterator[Labelled]:
     """The documents of the file. Raises ValueError or KeyError for what `write` did not write."""
     with file.open(encoding="utf-8", newline="\n") as lines:
         for line in lines:
-            found = json.loads(line)
+            found: Any = json.loads(line)
             mentions = (
-                Mention(each["Type"], int(each["BeginOffset"]), int(each["EndOffset"]))
+                Mention(int(each["BeginOffset"]), int(each["EndOffset"]), each["Type"])
                 for each in found.get("Entities", ())
             )
             yield Labelled(found["Text"], tuple(found.get("Labels", ())), tuple(mentions))
