@@ -1,66 +1,27 @@
-"""A custom entity recognizer: words of texts by a linear chain, over what they look like and what the
-shared encoder says of them.
+"""A custom entity recognizer: words of texts by a linear chain over what `reading` says of them.
 
-    recognizer.load(folder, settings, encoder).answer(["Diego Ramirez is an engineer."])
-
-In English each word also has the probabilities of the encoder's heads for words: to these a name, a place
-or a number looks the same in texts of any kind. In other languages, of which the encoder has learned
-nothing, there is only what the words look like.
+recognizer.load(folder, settings, encoder).answer(["Diego Ramirez is an engineer."])
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy
 
 from .. import answers
-from ..calibration import softmax
 from ..confidence import Confidence
 from ..spans import Span
-from ..syntax.states import States, of_tokens
-from ..text.sentences import sentences
-from .attributes import attributes
 from .chain import Chain
-from .words import words
+from .reading import Directions, Encoder, Reader, Sequences
 
 KIND = "entity-recognizer"
 ARRAYS = "recognizer.npz"
 ENGLISH = "en"
-HEADS = ("entities", "pii")
-"""The encoder's heads for words that are read."""
-LONGEST = 500
-"""Words that are read in one sequence: of a longer text whole sentences, as many as fit."""
-
-
-class Encoder(Protocol):
-    """The shared encoder (`nlp.encoder`)."""
-
-    @property
-    def heads(self) -> Mapping[str, Any]:
-        """Its heads, with their classes."""
-        ...
-
-    def of_tokens(self, texts: Sequence[str], names: Sequence[str]) -> list[States]:
-        """What these outputs say of the tokens of each text, side by side."""
-        ...
-
-
-@dataclass(frozen=True)
-class Sequences:
-    """A text as the chain reads it."""
-
-    words: list[tuple[int, int]]
-    attributes: list[list[str]]
-    """Of each word, by name."""
-    numbers: numpy.ndarray
-    """float32 [words, numbers]: what the encoder says of each word."""
-    bounds: list[tuple[int, int]]
-    """First word, and the one after the last, of each sequence."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +42,9 @@ class Weights:
 class Recognizer:
     """A recognizer, loaded; may be used by several threads."""
 
-    def __init__(self, weights: Weights, encoder: Encoder | None, confidence: Confidence) -> None:
-        """`encoder` is None for languages that it does not know."""
+    def __init__(self, weights: Weights, reader: Reader, confidence: Confidence) -> None:
         self._weights = weights
-        self._encoder = encoder
+        self._reader = reader
         self._confidence = confidence
         self._chain = Chain(weights.transitions)
 
@@ -97,10 +57,9 @@ class Recognizer:
 
     def spans(self, texts: Sequence[str]) -> list[list[Span]]:
         """The entities of each text, from left to right and without overlaps."""
-        return [self.found(each) for each in read(texts, self._encoder)]
+        return [self._found(each) for each in self._reader.read(texts)]
 
-    def found(self, text: Sequences) -> list[Span]:
-        """The same of a text that was read already."""
+    def _found(self, text: Sequences) -> list[Span]:
         told = []
         scores = self._scores(text)
         for begin, end in text.bounds:
@@ -131,21 +90,26 @@ def load(folder: Path, settings: Mapping[str, Any], encoder: Encoder) -> Recogni
             arrays["numbers"],
             arrays["transitions"],
         )
-    reader = encoder if settings["LanguageCode"] == ENGLISH else None
+        directions = None
+        if "mean" in arrays:
+            directions = Directions(arrays["mean"], arrays["axes"])
+    reader = Reader(encoder if directions is not None else None, directions)
     return Recognizer(weights, reader, Confidence(**settings["Confidence"]))
 
 
-def stored(weights: Weights) -> bytes:
+def stored(weights: Weights, directions: Directions | None) -> bytes:
     """The content of ARRAYS."""
     held = io.BytesIO()
     names = "\n".join(weights.attributes).encode("utf-8", "surrogatepass")
-    numpy.savez_compressed(
-        held,
-        names=numpy.frombuffer(names, numpy.uint8),
-        surface=weights.surface,
-        numbers=weights.numbers,
-        transitions=weights.transitions,
-    )
+    arrays = {
+        "names": numpy.frombuffer(names, numpy.uint8),
+        "surface": weights.surface,
+        "numbers": weights.numbers,
+        "transitions": weights.transitions,
+    }
+    if directions is not None:
+        arrays |= {"mean": directions.mean, "axes": directions.axes}
+    numpy.savez_compressed(held, **arrays)
     return held.getvalue()
 
 
@@ -160,46 +124,3 @@ def settings(
         "Confidence": asdict(confidence),
         "Encoder": encoder,
     }
-
-
-def read(texts: Sequence[str], encoder: Encoder | None) -> Iterator[Sequences]:
-    """Each text as the chain reads it."""
-    for text in texts:
-        places = words(text)
-        yield Sequences(
-            places, attributes(text, places), _numbers(text, places, encoder), _bounds(text, places)
-        )
-
-
-def _numbers(
-    text: str, places: Sequence[tuple[int, int]], encoder: Encoder | None
-) -> numpy.ndarray:
-    """The probabilities of the heads' classes; of a word of several tokens their means."""
-    if encoder is None:
-        return numpy.zeros((len(places), 0), numpy.float32)
-    sizes = [len(encoder.heads[name].classes) for name in HEADS]
-    (states,) = encoder.of_tokens([text], HEADS)
-    if len(states.values):
-        parts = numpy.split(states.values, numpy.cumsum(sizes)[:-1], 1)
-        chances = numpy.concatenate([softmax(each) for each in parts], 1).astype(numpy.float32)
-        states = States(states.begins, states.ends, chances)
-    return of_tokens(states, places, sum(sizes))
-
-
-def _bounds(text: str, places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The sequences of a text: all of it, or as many whole sentences as have LONGEST words; a sentence
-    that is longer is cut."""
-    if len(places) <= LONGEST:
-        return [(0, len(places))] if places else []
-    begins = [begin for begin, _ in places]
-    ends = numpy.searchsorted(begins, [end for _, end in sentences(text)]).tolist()
-    told, first, last = [], 0, 0
-    for end in [*ends, len(places)]:
-        if end - first > LONGEST and last > first:
-            told.append((first, last))
-            first = last
-        while end - first > LONGEST:
-            told.append((first, first + LONGEST))
-            first += LONGEST
-        last = max(end, first)
-    return [*told, (first, last)] if last > first else told

@@ -41,9 +41,7 @@ def _goes_on(text: str, place: int) -> bool:
         return False
     if _combines(character) or before == _JOINER:
         return True
-    return (
-        character.isalnum() and _combines(before) and _ALONE.match(character) is None
-    )
+    return character.isalnum() and _combines(before) and _ALONE.match(character) is None
 
 
 def _combines(character: str) -> bool:

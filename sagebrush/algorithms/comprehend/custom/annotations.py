@@ -91,9 +91,7 @@ def _number(what: str, value: str | None) -> int | None:
     return int(value[:12])
 
 
-def _placed(
-    what: str, held: Mapping[Place, str], name: str, line: int | None
-) -> tuple[Place, int]:
+def _placed(what: str, held: Mapping[Place, str], name: str, line: int | None) -> tuple[Place, int]:
     """The document, and where in it the line begins that offsets count from. Raises JobFailed."""
     whole = Place(name)
     if whole not in held:

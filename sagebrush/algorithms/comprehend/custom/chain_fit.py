@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy
 
+from .trained import Stopped
+
 PENALTY = 1.0
 """Of the squares of the weights."""
 MOST, LEAST = 100, 30
@@ -18,10 +20,6 @@ WORK = 2e11
 """About so many multiplications in all, some minutes on one core."""
 SMALLEST = 1e-3
 """Attributes without a weight of this size are left out."""
-
-
-class Stopped(Exception):
-    """It was told to stop."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +42,7 @@ class Fitted:
     transitions: numpy.ndarray
 
 
-def fit(
-    given: Iterable[Row], tags: int, numbers: int, stopping: Callable[[], bool]
-) -> Fitted:
+def fit(given: Iterable[Row], tags: int, numbers: int, stopping: Callable[[], bool]) -> Fitted:
     """The weights that make the given tags the likeliest; the same for the same input. Raises Stopped."""
     import pycrfsuite  # pyright: ignore[reportMissingImports]  # of the environment of jobs alone
 

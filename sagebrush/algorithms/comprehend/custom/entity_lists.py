@@ -57,9 +57,7 @@ class Entries:
         return Annotated(text, tuple(mentions))
 
 
-def read(
-    storage: Storage, data: Mapping[str, Any], types: Collection[str], words: Words
-) -> Sets:
+def read(storage: Storage, data: Mapping[str, Any], types: Collection[str], words: Words) -> Sets:
     """The documents of an InputDataConfig with the entries of its list that are of these types. Raises
     JobFailed."""
     given, uri = data["Documents"], data["EntityList"]["S3Uri"]
@@ -68,7 +66,10 @@ def read(
     rows = []
     for each in found:
         file = inputs.name(uri, each.key)
-        rows += [(file, *row) for row in tables.rows(file, inputs.content(storage, bucket, each), COLUMNS)]
+        rows += [
+            (file, *row)
+            for row in tables.rows(file, inputs.content(storage, bucket, each), COLUMNS)
+        ]
     entries = Entries(listed(rows, types), words)
 
     def searched(place: str) -> list[Annotated]:

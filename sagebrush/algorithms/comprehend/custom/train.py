@@ -18,17 +18,13 @@ from ..program import Stopping, say
 from ..storage import Storage
 from . import archive, order, uploads
 from .order import Order
-from .trained import Trained
+from .trained import Stopped, Trained
 
 TRAINERS = {"document-classifier": "classification", "entity-recognizer": "recognition"}
 """Kind -> the module whose `train(order, storage, models, stopping) -> Trained` trains it."""
 Train = Callable[[Order, Storage, Path, Stopping], Trained]
 Upload = Callable[[str, Path], None]
 """(signed URL, file): the file is what the URL names."""
-
-
-class Stopped(Exception):
-    """The training was told to stop; trainers may raise it once `stopping()`."""
 
 
 def work(arguments: list[str], folder: Path, stopping: Stopping) -> None:
