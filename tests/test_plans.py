@@ -20,6 +20,7 @@ TYPED = {
     f"{SERVICES}/autoscaling": ["plan.Plan", "plan.Task", "plan.Made"],
     f"{SERVICES}/cloudwatch/alarms": ["alarms.plan.Plan"],
     f"{SERVICES}/comprehend": ["plan.Model"],
+    f"{SERVICES}/comprehend/flywheels": ["flywheels.plan.Plan"],
     f"{SERVICES}/comprehend/jobs": ["jobs.plan.Plan"],
     f"{SERVICES}/comprehend/training": ["training.plan.Plan"],
     f"{SERVICES}/events": ["plan.Plan"],

@@ -4,7 +4,7 @@ Run as `python -m comprehend.flywheels.gather ARGUMENTS`. A classifier has `docu
 document; a recognizer `documents/documents.txt`, a document a line, and `annotations.csv`. These are what
 CreateDocumentClassifier and CreateEntityRecognizer read. `test/documents.jsonl` is for the evaluation.
 
-Where no data set is for tests, one document in ten is, by a digest of its text.
+Where no data set is for tests, a part of the documents is (`pool.HeldOut`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from ..failures import JobFailed
 from . import pool, task
-from .pool import Labelled
+from .pool import HeldOut, Labelled
 from .task import Task
 
 CLASSIFIER = "document-classifier"
@@ -30,16 +30,20 @@ FEW = "INSUFFICIENT_DATA: The datasets of the flywheel have too few documents to
 
 
 def work(given: Task) -> Mapping[str, Any]:
-    """The data are in the lake; the result is their numbers, and the delimiter between labels."""
+    """The data are in the lake. The result is their numbers, the delimiter between labels, and whether training
+    takes the test data: a classifier's must have the labels of the training data, all and no other. Raises
+    JobFailed."""
     told = given.told
     train = _fetched(given, told["Train"], "train")
     test = _fetched(given, told["Test"], "test")
 
+    held = None if test else HeldOut.of(_read(train))
+
     def training() -> Iterator[Labelled]:
-        return (each for each in _read(train) if test or not each.held_out)
+        return (each for each in _read(train) if held is None or each not in held)
 
     def testing() -> Iterator[Labelled]:
-        return _read(test) if test else (each for each in _read(train) if each.held_out)
+        return _read(test) if held is None else (each for each in _read(train) if each in held)
 
     delimiter = _delimiter(_read([*train, *test])) if told["Mode"] == "MULTI_LABEL" else ""
     numbers = {}
@@ -58,7 +62,12 @@ def work(given: Task) -> Mapping[str, Any]:
         "Training": numbers["training"],
         "Test": numbers["test"],
         "LabelDelimiter": delimiter or DELIMITERS[0],
+        "Tests": told["Kind"] != CLASSIFIER or _about(training()) == _about(testing()),
     }
+
+
+def _about(documents: Iterable[Labelled]) -> set[str]:
+    return {name for each in documents for name in each.about}
 
 
 def _fetched(given: Task, uris: Sequence[str], part: str) -> list[Path]:

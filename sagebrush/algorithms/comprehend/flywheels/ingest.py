@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .. import failures, package
-from ..custom import annotations, entity_lists, ground_truth, training_data
-from ..custom.annotated import Annotated
+from ..custom import annotations, entity_lists, examples, ground_truth, inputs
+from ..custom.examples import Example
 from ..failures import JobFailed
 from ..storage import Storage
 from . import pool, task
@@ -23,7 +23,11 @@ from .pool import Labelled
 from .task import Task
 
 MANIFEST = "AUGMENTED_MANIFEST"
-NONE = "INSUFFICIENT_DATA: The dataset has no document with a label or an entity type of the flywheel."
+BYTES, LINES = 5 << 30, 1_000_000
+"""Of a classifier's data at most (developer guide, "Guidelines and quotas")."""
+NONE = (
+    "INSUFFICIENT_DATA: The dataset has no document with a label or an entity type of the flywheel."
+)
 
 
 def work(given: Task) -> Mapping[str, Any]:
@@ -45,6 +49,38 @@ def _noted(documents: Iterable[Labelled], seen: dict[str, None]) -> Iterator[Lab
         seen.update(dict.fromkeys(each.labels))
         seen.update(dict.fromkeys(mention.type for mention in each.mentions))
         yield each
+
+
+def _classified(storage: Storage, told: Mapping[str, Any]) -> Iterator[Labelled]:
+    """The documents of a classifier that have a known label. Raises JobFailed."""
+    known, several = {*told["Known"]}, told["Mode"] == "MULTI_LABEL"
+    for count, each in enumerate(_examples(storage, told["InputDataConfig"], several), 1):
+        if count > LINES:
+            raise failures.too_much("lines", LINES)
+        labels = tuple(label for label in each.labels if not known or label in known)
+        if labels:
+            yield Labelled(each.text, labels)
+
+
+def _examples(storage: Storage, data: Mapping[str, Any], several: bool) -> Iterator[Example]:
+    if data["DataFormat"] == MANIFEST:
+        for manifest in data["AugmentedManifests"]:
+            for name, blocks in _files(storage, manifest["S3Uri"]):
+                names: Sequence[str] = manifest["AttributeNames"]
+                yield from examples.of_manifest(name, blocks, names, several)
+        return
+    delimiter = data.get("LabelDelimiter", examples.PIPE) if several else None
+    for name, blocks in _files(storage, data["S3Uri"]):
+        yield from examples.of_csv(name, blocks, delimiter)
+
+
+def _files(storage: Storage, uri: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """The name and the content of each file that the URI begins. Raises JobFailed."""
+    bucket, found = inputs.files(storage, uri)
+    if sum(each.size for each in found) > BYTES:
+        raise failures.too_much("bytes", BYTES)
+    for each in found:
+        yield inputs.name(uri, each.key), storage.blocks(bucket, each)
 
 
 def _annotated(storage: Storage, told: Mapping[str, Any]) -> list[Labelled]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from ..custom import span_metrics
+import numpy
+
+from ..custom import metrics, span_metrics
 from ..custom.annotated import Mention
-from ..program import Stopping
 from ..failures import JobFailed
+from ..program import Stopping
 from .pool import Labelled
 
 BATCH = 64
@@ -30,9 +32,35 @@ class Model(Protocol):
         ...
 
 
-def averages(metrics: Mapping[str, float]) -> dict[str, float]:
-    """The flywheel's metrics of a model."""
-    return {ours: metrics[name] for name, ours in NAMES.items() if name in metrics}
+def averages(found: Mapping[str, float]) -> dict[str, float]:
+    """The flywheel's metrics of a model, given its EvaluationMetrics."""
+    return {ours: found[name] for name, ours in NAMES.items() if name in found}
+
+
+def of_classifier(
+    model: Model, mode: str, tested: Sequence[Labelled], stopping: Stopping
+) -> Mapping[str, Any]:
+    """EvaluationMetrics, and the confusion matrix as training has it."""
+    several = mode == "MULTI_LABEL"
+    found = [_told(answer, several) for answer in _answers(model, tested, stopping)]
+    truth = [each.labels for each in tested]
+    names = sorted({name for labels in (*truth, *found) for name in labels})
+    true, given = _table(truth, names), _table(found, names)
+    return {
+        "EvaluationMetrics": metrics.evaluated(true, given, several),
+        "ConfusionMatrix": metrics.confusion(true, given, names, several),
+    }
+
+
+def _table(labels: Sequence[Sequence[str]], names: Sequence[str]) -> numpy.ndarray:
+    """bool [documents, labels]: which has which."""
+    return numpy.array([[name in each for name in names] for each in labels], bool)
+
+
+def _told(answer: Mapping[str, Any], several: bool) -> list[str]:
+    """The labels that the model gives a document: of a multi-label one's answer every one."""
+    told = answer["Labels"] if several else answer["Classes"][:1]
+    return [each["Name"] for each in told]
 
 
 def of_recognizer(

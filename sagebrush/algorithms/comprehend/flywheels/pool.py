@@ -37,11 +37,42 @@ class Labelled:
         return self.text.translate(BREAKS)
 
     @property
-    def held_out(self) -> bool:
-        """Whether it is for tests where no test data were given: the same document always is, or never,
-        so that no iteration trains with what a later one evaluates it with."""
+    def about(self) -> frozenset[str]:
+        """Its labels, and the types of its entities."""
+        return frozenset(self.labels) | {each.type for each in self.mentions}
+
+    @property
+    def place(self) -> int:
+        """Where it stands among others: by a digest of its text, so that it is the same document for whoever
+        sees it."""
         digest = hashlib.sha256(self.text.encode(errors="surrogatepass")).digest()
-        return int.from_bytes(digest[:8], "big") % SHARE == 0
+        return int.from_bytes(digest[:8], "big")
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Which documents are for tests where no test data were given: one in SHARE by its text, and of each label
+    or type that would have none its first one.
+
+    A document that an iteration trained with is none for a later one: data sets only ever come to others.
+    """
+
+    places: frozenset[int]
+
+    @staticmethod
+    def of(documents: Iterable[Labelled]) -> HeldOut:
+        """Those of the documents."""
+        least: dict[str, int] = {}
+        for each in documents:
+            place = each.place
+            for name in each.about:
+                if place % SHARE == 0:
+                    least[name] = -1
+                least[name] = min(place, least.get(name, place))
+        return HeldOut(frozenset(place for place in least.values() if place >= 0))
+
+    def __contains__(self, document: Labelled) -> bool:
+        return document.place % SHARE == 0 or document.place in self.places
 
 
 def write(documents: Iterable[Labelled], file: Path) -> int:

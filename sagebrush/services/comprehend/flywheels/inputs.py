@@ -112,28 +112,26 @@ def _of_recognizer(data: Doc) -> dict[str, Doc]:
     }
 
 
-def of_version(folder: str, task_config: Doc, delimiter: str) -> Doc:
+def of_version(folder: str, task_config: Doc, delimiter: str, tests: bool) -> Doc:
     """The InputDataConfig of the model version whose data are in the folder (`lake.version`), as the
-    program `comprehend.flywheels.gather` lays them out."""
-    train, test = f"{folder}{lake.TRAINING}", f"{folder}{lake.TESTING}"
+    program `comprehend.flywheels.gather` lays them out; `tests`: training takes the test data too."""
+    uris = {"S3Uri": f"{folder}{lake.TRAINING}", "TestS3Uri": f"{folder}{lake.TESTING}"}
+    if not tests:
+        del uris["TestS3Uri"]
+
+    def places(name: str) -> dict[str, str]:
+        return {member: f"{uri}{name}" for member, uri in uris.items()}
+
     if types := types_of(task_config):
         return {
             "DataFormat": CSV,
             "EntityTypes": [{"Type": each} for each in types],
-            "Documents": {
-                "S3Uri": f"{train}{lake.DOCUMENTS}",
-                "TestS3Uri": f"{test}{lake.DOCUMENTS}",
-                "InputFormat": "ONE_DOC_PER_LINE",
-            },
-            "Annotations": {
-                "S3Uri": f"{train}{lake.ANNOTATIONS}",
-                "TestS3Uri": f"{test}{lake.ANNOTATIONS}",
-            },
+            "Documents": {**places(lake.DOCUMENTS), "InputFormat": "ONE_DOC_PER_LINE"},
+            "Annotations": places(lake.ANNOTATIONS),
         }
-    found = {
-        "DataFormat": CSV,
-        "S3Uri": f"{train}{lake.LABELLED}",
-        "TestS3Uri": f"{test}{lake.LABELLED}",
-    }
     many = task_config["DocumentClassificationConfig"]["Mode"] == "MULTI_LABEL"
-    return {**found, "LabelDelimiter": delimiter} if many else found
+    return {
+        "DataFormat": CSV,
+        **places(lake.LABELLED),
+        **({"LabelDelimiter": delimiter} if many else {}),
+    }

@@ -162,13 +162,14 @@ def _request(flywheel: Row, row: Row, gathered: Done) -> Doc:
     doc, security = flywheel.doc, flywheel.doc["DataSecurityConfig"]
     folder = _folder(flywheel, row)
     delimiter = (programs.texts([gathered.result.get("LabelDelimiter")]) or [inputs.DELIMITER])[0]
+    tests = bool(gathered.result.get("Tests"))
     base, _, version = name.partition("/version/")
     request: Doc = {
         FAMILIES[kind].name_member: base,
         "VersionName": version,
         "DataAccessRoleArn": doc["DataAccessRoleArn"],
         "LanguageCode": doc["TaskConfig"]["LanguageCode"],
-        "InputDataConfig": inputs.of_version(folder, doc["TaskConfig"], delimiter),
+        "InputDataConfig": inputs.of_version(folder, doc["TaskConfig"], delimiter, tests),
         **{
             member: security[member]
             for member in ("VolumeKmsKeyId", "ModelKmsKeyId", "VpcConfig")

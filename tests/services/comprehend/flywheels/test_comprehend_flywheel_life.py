@@ -28,7 +28,7 @@ from tests.services.comprehend.flywheels.flywheel_world import FlywheelWorld
 from tests.services.sagemaker.jobworld import ROLE
 
 DID: Doc = {"NumberOfDocuments": 60, "Labels": ["ham", "spam"]}
-GATHERED: Doc = {"Training": 54, "Test": 6, "LabelDelimiter": "|"}
+GATHERED: Doc = {"Training": 54, "Test": 6, "LabelDelimiter": "|", "Tests": True}
 GOOD: Doc = {
     "AverageF1Score": 0.9,
     "AveragePrecision": 0.8,
