@@ -15,9 +15,17 @@ from sagebrush.errors import AwsError
 from sagebrush.services.comprehend import work
 from sagebrush.services.comprehend.training import artifacts, life, program
 from sagebrush.services.comprehend.training.plan import plan_of
+from sagebrush.services.comprehend.training.operations import OPERATIONS
 from sagebrush.settings import COMPREHEND
+from sagebrush.store.rows import Row
+from sagebrush.world import StartedBy
 from tests.services.comprehend.comprehend_world import ACCOUNT, REGION, text
-from tests.services.comprehend.training.training_world import FOUND, TrainingWorld, recognizer
+from tests.services.comprehend.training.training_world import (
+    FOUND,
+    TrainingWorld,
+    classifier,
+    recognizer,
+)
 from tests.services.sagemaker.jobworld import ROLE
 
 
@@ -96,6 +104,21 @@ def test_a_warning_is_the_models_message(world: TrainingWorld) -> None:
     found = world.model(arn)
     assert (found["Status"], found["Message"]) == ("TRAINED_WITH_WARNING", "Few documents.")
     assert found["ClassifierMetadata"] == FOUND
+
+
+def test_what_starts_a_model_hears_of_its_end(world: TrainingWorld) -> None:
+    wheel = f"arn:aws:comprehend:{REGION}:{ACCOUNT}:flywheel/Wheel"
+    row = Row(ACCOUNT, REGION, "flywheel", "Wheel", "ACTIVE", {}, due_at=world.now + 1e6)
+    number = world.rows.insert(row).id
+    by = StartedBy(wheel, {"FlywheelArn": wheel}, {"tags": {"a": "b"}})
+    OPERATIONS["CreateDocumentClassifier"](replace(world.ctx, started_by=by), classifier())
+    arn = f"arn:aws:comprehend:{REGION}:{ACCOUNT}:document-classifier/films"
+    assert world.model(arn)["FlywheelArn"] == wheel
+    assert plan_of(world.row(arn)).get("tags") == {"a": "b"}
+    world.run(5)
+    found = world.rows.by_id(number)
+    assert found is not None
+    assert found.due_at == world.row(arn).updated, "it is due since the model's status changed"
 
 
 # ---- what fails
