@@ -11,6 +11,7 @@ shall depend on other texts.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,8 +83,11 @@ class Encoder:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        graph = (folder / GRAPH).read_bytes()
+        self.identity = hashlib.sha256(graph).hexdigest()
+        """Of the graph: what was learned from the states of one is of no use with those of another."""
         self._session = onnxruntime.InferenceSession(
-            (folder / GRAPH).read_bytes(), options, providers=["CPUExecutionProvider"]
+            graph, options, providers=["CPUExecutionProvider"]
         )
         names = [each.name for each in self._session.get_outputs()]
         self._names = [name for name in names if not name.startswith(STATES)]
