@@ -14,8 +14,8 @@ from sagebrush.compute.base import Gone
 from sagebrush.errors import AwsError
 from sagebrush.services.comprehend import work
 from sagebrush.services.comprehend.training import artifacts, life, program
-from sagebrush.services.comprehend.training.plan import plan_of
 from sagebrush.services.comprehend.training.operations import OPERATIONS
+from sagebrush.services.comprehend.training.plan import plan_of
 from sagebrush.settings import COMPREHEND
 from sagebrush.store.rows import Row
 from sagebrush.world import StartedBy
@@ -106,19 +106,15 @@ def test_a_warning_is_the_models_message(world: TrainingWorld) -> None:
     assert found["ClassifierMetadata"] == FOUND
 
 
-def test_what_starts_a_model_hears_of_its_end(world: TrainingWorld) -> None:
+def test_what_starts_a_model_is_its_parent(world: TrainingWorld) -> None:
     wheel = f"arn:aws:comprehend:{REGION}:{ACCOUNT}:flywheel/Wheel"
-    row = Row(ACCOUNT, REGION, "flywheel", "Wheel", "ACTIVE", {}, due_at=world.now + 1e6)
-    number = world.rows.insert(row).id
+    row = world.rows.insert(Row(ACCOUNT, REGION, "flywheel", "Wheel", "ACTIVE", {}))
     by = StartedBy(wheel, {"FlywheelArn": wheel}, {"tags": {"a": "b"}})
     OPERATIONS["CreateDocumentClassifier"](replace(world.ctx, started_by=by), classifier())
-    arn = f"arn:aws:comprehend:{REGION}:{ACCOUNT}:document-classifier/films"
-    assert world.model(arn)["FlywheelArn"] == wheel
-    assert plan_of(world.row(arn)).get("tags") == {"a": "b"}
-    world.run(5)
-    found = world.rows.by_id(number)
-    assert found is not None
-    assert found.due_at == world.row(arn).updated, "it is due since the model's status changed"
+    made = world.row(f"arn:aws:comprehend:{REGION}:{ACCOUNT}:document-classifier/films")
+    assert made.doc["FlywheelArn"] == wheel
+    assert plan_of(made).get("tags") == {"a": "b"}
+    assert world.rows.parent_of(made) == row
 
 
 # ---- what fails

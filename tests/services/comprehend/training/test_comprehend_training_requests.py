@@ -173,8 +173,7 @@ def test_a_policy_comes_with_the_model(comprehend: Any) -> None:
 
 
 def test_ten_models_of_a_kind_may_be_in_training(server: Server, comprehend: Any) -> None:
-    for number in range(10):
-        last = created(comprehend, f"m{number}")
+    last = [created(comprehend, f"m{number}") for number in range(10)][-1]
     create = comprehend.create_document_classifier
     assert refused(create, **classifier("more"))[0] == "ResourceLimitExceededException"
     comprehend.create_entity_recognizer(**recognizer())
