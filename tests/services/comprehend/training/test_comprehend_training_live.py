@@ -114,6 +114,11 @@ def test_what_is_stored_by_signed_urls_is_nobodys_else(
         assert code(other.list_objects_v2, Bucket=bucket) == "AccessDenied"
         assert code(other.get_bucket_policy, Bucket=bucket) == "AccessDenied"
         assert bucket not in [each["Name"] for each in other.list_buckets()["Buckets"]]
-    server.client("comprehend").delete_document_classifier(DocumentClassifierArn=arn)
+    comprehend = server.client("comprehend")
+    copied = comprehend.import_model(SourceModelArn=arn, ModelName="copied")["ModelArn"]
+    until(lambda: told(server, copied)["Status"] == "TRAINED", "the copy")
+    assert told(server, copied)["ClassifierMetadata"] == found["ClassifierMetadata"]
+    comprehend.delete_document_classifier(DocumentClassifierArn=arn)
     until(lambda: server.world.rows.by_id(row.id) is None, "the end of the model")
     assert artifacts.read(server.world, row, artifacts.MODEL) is None
+    assert artifacts.exists(server.world, row_of(server, "copied"), artifacts.MODEL)

@@ -38,8 +38,8 @@ class OwnedS3(FakeS3):
             objects.pop(p["Key"], None)
             return {}
         if operation == "CopyObject":
-            where = p["CopySource"]
-            blob = super().call(ctx, "GetObject", where)["Body"]
+            bucket, _, key = p["CopySource"].partition("/")
+            blob = super().call(ctx, "GetObject", {"Bucket": bucket, "Key": key})["Body"]
             objects[p["Key"]] = blob.read()
             return {}
         return super().call(ctx, operation, p)
