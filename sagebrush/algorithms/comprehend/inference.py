@@ -25,6 +25,8 @@ from .custom import serving
 
 JSON = "application/json"
 FILE = "application/octet-stream"
+UNKNOWN = "UnknownTask"
+"""The analyser's error, whose module a custom model does not need."""
 
 
 class Request(NamedTuple):
@@ -73,14 +75,13 @@ def predict_fn(request: Request | File, model: Any) -> list[dict[str, Any]]:
     file = isinstance(request, File)
     if file and not isinstance(model, serving.Custom):
         raise BadRequest("Files are read by custom models alone")
-    unknown = importlib.import_module("nlp.analyser").UnknownTask
     try:
         if file:
             return [model.read(request.body)]
         return model.answer(request.task, request.language, request.texts)
-    except unknown as error:
-        raise BadRequest("There is no such task") from error
     except Exception as error:
+        if type(error).__name__ == UNKNOWN:
+            raise BadRequest("There is no such task") from error
         raise RuntimeError(f"The model failed: {type(error).__name__}") from None
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.comprehend import arns, requests
+from sagebrush.services.comprehend.training.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
@@ -63,7 +64,7 @@ def of_arn(ctx: Ctx, arn: str) -> Trained:
 
 def _archive(row: Row) -> str | None:
     """The URI of the model's archive; None while there is none."""
-    return row.plan.get("model") if row.kind in KINDS and row.status in READY else None
+    return plan_of(row).get("model") if row.kind in KINDS and row.status in READY else None
 
 
 def unavailable(words: str) -> AwsError:
