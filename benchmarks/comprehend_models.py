@@ -27,9 +27,10 @@ import numpy
 import torch  # pyright: ignore[reportMissingImports]
 import transformers  # pyright: ignore[reportMissingImports]
 
-from sagebrush.nlp import models, sentiment
+from sagebrush.nlp import sentiment
 from sagebrush.nlp.encoder import GRAPH, TOKENIZER, Encoder
 from sagebrush.nlp.training.sentiment import snippets
+from sagebrush.settings import Settings
 
 LEARNED = 1500
 """Sentences that the pipeline's classifier is learned on."""
@@ -40,7 +41,7 @@ LENGTH = 200
 
 def main() -> None:
     """Prints both, with their accuracies."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else models.folder(os.environ)
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Settings.load(os.environ).models_folder
     data = Path(os.environ["SAGEBRUSH_EVAL_DATA"])
     torch.set_num_threads(1)
     encoder = Encoder(folder)

@@ -39,7 +39,8 @@ from pathlib import Path
 from sagebrush.app import build
 from sagebrush.compute.base import Running
 from sagebrush.settings import Settings
-app = build(Settings.load({}, None, home=Path(sys.argv[1]), port=0, isolation=sys.argv[2]))
+given = {"home": Path(sys.argv[1]), "port": 0, "isolation": sys.argv[2]}
+app = build(Settings.load({}, None, models=os.environ.get("SAGEBRUSH_MODELS", ""), **given))
 app.start()
 print(json.dumps([os.getpid(), app.port, *app.world.credentials.user_key]), flush=True)
 for _ in sys.stdin:

@@ -25,6 +25,7 @@ COMMANDS = {
     "endpoints": "what answers, what sleeps, its load and its price; plot",
     "scaling": "what a scaling policy would do to your traffic: simulate",
     "image": "the environments that images stand for: list, build, rm, shell",
+    "text": "what Comprehend says of a text: entities, sentiment, personal data, in colours",
     "model": "make a transformers model fast on CPUs: optimize",
     "models": "the models that Comprehend ships: train",
     "samples": "AWS's public sample data: list, add, generate, remove",

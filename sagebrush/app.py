@@ -186,8 +186,7 @@ class App:
         settings, keys = self.settings, self.settings.home / "keys"
         db = Db(self.home.database)
         rows, series = Rows(db, clock), Series(db)
-        events = Events(db, clock, self._sources, self._interest)
-        news = News()
+        events, news = Events(db, clock, self._sources, self._interest), News()
         rows.changed = lambda tx, old, new: (
             events.changed(tx, old, new), news.changed(tx, old, new),
         )  # fmt: skip

@@ -15,7 +15,7 @@ from sagebrush.commands.running import CommandError
 ENVIRONMENT = "huggingface"
 LOCK = Path(__file__).parents[2] / "requirements" / "minilm.txt"
 """The package that carries the encoder which training begins with; in a checkout alone."""
-MODELS = ("encoder", "language", "syntax")
+MODELS = ("encoder", "language", "syntax", "nouns")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "models", nargs="*", metavar="MODEL", help=f"of {', '.join(MODELS)}; default: all"
     )
     train.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="default: where the package has them"
+        "--out", type=Path, metavar="FOLDER", help="default: where the server looks for them"
     )
     train.add_argument(
         "--threads", type=int, default=1, metavar="N", help="default 1, as the files were made"
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         command = [
             *(str(python), "-m", "sagebrush.nlp.training", *args.models),
             *("--base", str(base), "--work", work, "--threads", str(args.threads)),
-            *("--out", str((args.out or package / "nlp" / "models").resolve())),
+            *("--out", str((args.out or chosen.models_folder).resolve())),
         ]
         environ = {key: value for key, value in os.environ.items() if key != "PYTHONHOME"}
         environ |= {

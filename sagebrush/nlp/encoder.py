@@ -1,6 +1,6 @@
 """Texts through the shared encoder: one pass gives what all heads say, for any number of analyses.
 
-    encoder = Encoder(models.folder(os.environ))
+    encoder = Encoder(folder)
     readings = encoder.read(["I love Berlin.", "..."])
     sentiment.scores(readings)
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import grammar, pii
@@ -41,6 +40,11 @@ _SHORT = frozenset(
     ("jr", "sr", "esq", "mr", "mrs", "ms", "dr", "prof", "st", "ave", "rd", "blvd", "mt", "ft")
 )
 """What is written with a full stop at the end of a person's or a place's name."""
+_BEGINNINGS = frozenset((
+    "The", "A", "An", "This", "That", "These", "Those", "It", "He", "She", "They", "We", "I", "You",
+    "And", "But", "Or", "If",
+))  # fmt: skip
+"""How sentences begin: as a name of its own, each is a mistake."""
 NUMBERS = frozenset((
     "BANK_ACCOUNT_NUMBER", "BANK_ROUTING", "CREDIT_DEBIT_NUMBER", "EMAIL",
     "INTERNATIONAL_BANK_ACCOUNT_NUMBER", "IP_ADDRESS", "MAC_ADDRESS", "PHONE", "SSN", "URL",
@@ -61,7 +65,8 @@ def entities(readings: Sequence[Reading], confidence: Confidence) -> list[list[S
 def kept(text: str, named: Sequence[Span]) -> list[Span]:
     """What of a tagger's names is told.
 
-    Left out is what has no letter, except "@", which some write apart from a name; and EVENT and OTHER
+    Left out is what has no letter, except "@", which some write apart from a name; a word as those that
+    sentences begin with, alone; and EVENT and OTHER
     that are less likely right than wrong: most sets do not annotate them, so they are guessed in odd
     places. The full stop after a person or place is the sentence's. A name
     ends with its line.
@@ -70,6 +75,8 @@ def kept(text: str, named: Sequence[Span]) -> list[Span]:
     for each in (on_one_line(text, span) for span in named):
         words = text[each.begin : each.end]
         if words != "@" and not any(letter.isalpha() for letter in words):
+            continue
+        if words in _BEGINNINGS:
             continue
         if each.label in ("EVENT", "OTHER") and each.score < LIKELY:
             continue

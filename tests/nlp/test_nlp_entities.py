@@ -79,6 +79,9 @@ def test_names_dates_quantities_and_events_do_not_overlap(
         ("the Bake Off", "Bake Off", "EVENT", 0.4, ""),
         ("the Bake Off", "Bake Off", "EVENT", 0.6, "Bake Off"),
         ("the Bake Off", "Bake Off", "TITLE", 0.4, "Bake Off"),
+        ("The family is happy", "The", "TITLE", 0.9, ""),
+        ("They read It", "It", "TITLE", 0.9, ""),
+        ("the IT of the WHO", "IT", "ORGANIZATION", 0.9, "IT"),
     ],
 )
 def test_what_is_told_of_a_taggers_names(

@@ -30,5 +30,5 @@ def nlp() -> ModuleType:
 
 
 def models() -> Path:
-    """The folder of the models."""
-    return Path(os.environ.get(MODELS) or BESIDE / "nlp" / "models")
+    """The folder of the models, which the server names (`services.comprehend.fleet`)."""
+    return Path(os.environ[MODELS])

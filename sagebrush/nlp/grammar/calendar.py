@@ -110,7 +110,7 @@ _AT_A_MONTH = _rules("holiday", "day", "month", "bare_month")
 _AT_A_WEEKDAY = _rules("weekday")
 _AT_A_WORD = _rules("holiday", "relative", "decade", "era", "day", "clock", "season", "weekday")
 
-_MONTH_WORDS = f"{w.MONTHS}|jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec"
+_MONTH_WORDS = f"{w.MONTHS}|{w.SHORT_MONTHS}"
 _WEEKDAY_WORDS = "|".join(
     (
         w.WEEKDAYS,

@@ -40,8 +40,8 @@ DIGITS = r"(?>\d{1,3}(?:,\d{3}(?!\d)){1,6}+|\d{1,15}+)(?:\.\d{1,9}+)?"
 
 # The calendar.
 MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
-_SHORT_MONTHS = "jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec"
-MONTH = rf"(?:{either(MONTHS)}|{either(_SHORT_MONTHS)}\b(?:\.(?=,? ?[\d'a-z]))?)"
+SHORT_MONTHS = "jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec"
+MONTH = rf"(?:{either(MONTHS)}|{either(SHORT_MONTHS)}\b(?:\.(?=,? ?[\d'a-z]))?)"
 WEEKDAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 _SHORT_WEEKDAYS = "mon|tues|tue|wed|thurs|thur|thu|fri|sat|sun"
 WEEKDAY = rf"{either(WEEKDAYS)}s?"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 SYNTAX = ("syntax.onnx", "syntax.json")
@@ -23,8 +22,3 @@ NEEDS = {
 def lacking(folder: Path, task: str) -> list[str]:
     """The files that the task needs and the folder does not have."""
     return [name for name in NEEDS.get(task, ()) if not (folder / name).is_file()]
-
-
-def folder(environ: Mapping[str, str]) -> Path:
-    """Where the models are: this folder, or SAGEBRUSH_MODELS."""
-    return Path(environ.get("SAGEBRUSH_MODELS") or Path(__file__).parent)

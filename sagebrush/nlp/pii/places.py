@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..grammar import words
 from .candidates import Candidate, Read
 
 _SUFFIX = (
@@ -65,8 +66,7 @@ _POSTCODES = (
 
 
 _A_DATE = re.compile(
-    r"(?i:\b(?:january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|thursday|friday"
-    r"|saturday|sunday|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b|\b\d{1,2} ?[ap]\.?m\b)|(?<!\d)(?:19|20)\d\d\Z| and \d+\Z|\A[^\d]{0,40}\.|\d(?:st|nd|rd|th)\Z"
+    rf"(?i:\b(?:{words.MONTHS}|{words.SHORT_MONTHS}|{words.WEEKDAYS})\b|\b\d{{1,2}} ?[ap]\.?m\b)|(?<!\d)(?:19|20)\d\d\Z| and \d+\Z|\A[^\d]{{0,40}}\.|\d(?:st|nd|rd|th)\Z"
 )
 _WORDY = re.compile(r"[^\W\d_]{3}")
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..grammar import dates
+from ..grammar import dates, words
 from .candidates import Candidate, Read
 
 _NAMES_ONE = re.compile(
     r"\d{3}|\d[:/.-]\d|\d ?(?:[ap]\.?m|o'clock|st\b|nd\b|rd\b|th\b)|\d0'?s\b|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b"
-    r"|\b(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b"
+    rf"|\b(?:{words.MONTHS}|{words.SHORT_MONTHS})\b"
     r"|o'clock|\b(?:noon|midnight|midday)\b|\b[ap]\.?m\b|th century|(?:twen|thir|for|fif|six|seven|eigh|nine)ties|christmas|thanksgiving|easter|new year"
 )
 _MONTHS = "enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|setiembre|octubre|noviembre|diciembre"

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sagebrush.environments.environment import Environment
 from tests.built_environments import huggingface  # noqa: F401
-from tests.needs import ROOT
+from tests.nlp.training.printed import printed
 
 pytestmark = pytest.mark.full
-PROGRAM = Path(__file__).with_name("tiny_encoder.py")
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +19,7 @@ def found(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Any]:
     """What the program printed."""
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [str(huggingface.python), str(PROGRAM), str(tmp_path_factory.mktemp("tiny"))],
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout)
+    return printed(huggingface, "tiny_encoder.py", tmp_path_factory.mktemp("tiny"))
 
 
 def test_the_graph_computes_what_torch_does(found: dict[str, Any]) -> None:

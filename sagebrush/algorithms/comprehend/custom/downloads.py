@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import http.client
 import os
+import shutil
+import ssl
 import tarfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ..failures import JobFailed
 from ..storage import BLOCK, PATIENCE, PAUSE
 from .uploads import addressed
 
 REFUSED = "INTERNAL_SERVER_ERROR: The custom model could not be read."
+SILENT = 60.0
+"""Seconds without a byte after which it is asked for again."""
 Fetch = Callable[[str, Path], bool]
 """(signed URL, file): whether the file is what the URL names."""
 
@@ -36,35 +42,19 @@ def model(url: str, folder: Path, fetch: Fetch | None = None) -> Path:
 
 def fetched(url: str, file: Path) -> bool:
     """Whether the file is what the URL names; raises JobFailed where it is refused."""
-    # slow, and absent where other modules of these are tested by themselves
-    from botocore.awsrequest import AWSRequest
-    from botocore.exceptions import HTTPClientError
-    from botocore.httpsession import URLLib3Session
-
-    verify: Any = os.environ.get("AWS_CA_BUNDLE") or True
-    session = URLLib3Session(verify)
     address, host = addressed(url, os.environ.get("AWS_ENDPOINT_URL", ""))
-    request: Any = AWSRequest("GET", address, {"Host": host}, stream_output=True)
+    request = urllib.request.Request(address, headers={"Host": host})
+    trusted = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
+    opener = urllib.request.build_opener(  # the server is no address that a proxy leads to
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted)
+    )
     try:
-        answer = session.send(request.prepare())
-        if 400 <= answer.status_code < 500 and answer.status_code != 429:
-            raise JobFailed(REFUSED)
-        return answer.status_code < 300 and _stored(answer, file)
-    except HTTPClientError:  # nobody answers
+        with opener.open(request, timeout=SILENT) as answer, file.open("wb") as out:
+            shutil.copyfileobj(answer, out, BLOCK)
+            return file.stat().st_size == int(answer.headers["Content-Length"])
+    except urllib.error.HTTPError as error:
+        if error.code < 500 and error.code != 429:
+            raise JobFailed(REFUSED) from None  # its URL is a key to the model
         return False
-    finally:
-        session.close()
-
-
-def _stored(answer: Any, file: Path) -> bool:
-    """Whether all of the answer's body is in the file."""
-    from urllib3.exceptions import HTTPError
-
-    wanted = int(answer.headers["Content-Length"])
-    try:
-        with file.open("wb") as out:
-            for block in answer.raw.stream(BLOCK):
-                out.write(block)
-    except HTTPError:  # the connection ended
+    except (OSError, http.client.HTTPException):  # nobody answers, or not to the end
         return False
-    return file.stat().st_size == wanted

@@ -19,7 +19,7 @@ from ..program import Stopped, Stopping, say
 from ..storage import Storage
 from . import archive, order, uploads
 from .order import Order
-from .trained import Stopped, Trained
+from .trained import Trained
 
 TRAINERS = {"document-classifier": "classification", "entity-recognizer": "recognition"}
 """Kind -> the module whose `train(order, storage, models, stopping) -> Trained` trains it. It may raise Stopped

@@ -9,8 +9,7 @@ import numpy
 
 from ..custom import metrics, span_metrics
 from ..custom.annotated import Mention
-from ..failures import JobFailed
-from ..program import Stopping
+from ..program import Stopped, Stopping
 from .pool import Labelled
 
 BATCH = 64
@@ -84,5 +83,5 @@ def _answers(
 ) -> Iterator[dict[str, Any]]:
     for start in range(0, len(tested), BATCH):
         if stopping():
-            raise JobFailed("STOPPED: The job was stopped.")
+            raise Stopped
         yield from model.answer([each.text for each in tested[start : start + BATCH]])

@@ -15,7 +15,7 @@ from typing import Any
 
 from .. import failures, program, storage
 from ..failures import JobFailed
-from ..program import Stopping
+from ..program import Stopped, Stopping
 from ..storage import Found, Storage
 
 TOLD, DID = "order.json", "result.json"
@@ -88,12 +88,12 @@ def run(work: Run, arguments: Sequence[str]) -> None:
 def done(
     work: Run, arguments: Sequence[str], given: Storage, folder: Path, stopping: Stopping
 ) -> None:
-    """The work's result is stored. Raises JobFailed."""
+    """The work's result is stored. Raises JobFailed and Stopped."""
     found = json.loads(base64.urlsafe_b64decode("".join(arguments)))
     root = f"s3://{found['Bucket']}/{found['Folder']}"
     told = json.loads(b"".join(blocks(given, f"{root}{TOLD}")))
     task = Task(told, given, folder, stopping, found.get("Models", {}))
     result = work(task)
     if stopping():
-        raise JobFailed("STOPPED: The job was stopped.")
+        raise Stopped
     task.write(f"{root}{DID}", json.dumps(result))

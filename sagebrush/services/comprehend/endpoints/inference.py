@@ -17,10 +17,10 @@ from sagebrush.services.comprehend import (
     limits,
     readers,
     requests,
-    trained_models,
 )
 from sagebrush.services.comprehend.endpoints import metrics
 from sagebrush.services.comprehend.endpoints.plan import plan_of
+from sagebrush.services.comprehend.training import usable
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
@@ -82,7 +82,7 @@ async def _asked(ctx: Ctx, row: Row, body: bytes, content: str) -> Doc:
         (answer,) = await analysis.ask(here, plan_of(row)["child"], body, content)
     except AwsError as error:
         if analysis.absent(error):
-            raise trained_models.unavailable("The endpoint is not in service.") from None
+            raise usable.unavailable("The endpoint is not in service.") from None
         raise analysis.told(error) from None  # whose words may be those of a text
     return answer
 
@@ -105,7 +105,7 @@ def _serving(ctx: Ctx, arn: str) -> Row:
     """The row of the account's own endpoint, which is in service."""
     row = arns.require(ctx, arn)
     if row.status not in SERVING:
-        raise trained_models.unavailable("The endpoint is not in service.")
+        raise usable.unavailable("The endpoint is not in service.")
     return row
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.comprehend import arns, trained_models
+from sagebrush.services.comprehend import arns
 from sagebrush.services.comprehend.endpoints import child, scaling
 from sagebrush.services.comprehend.endpoints.plan import Version, plan_of
+from sagebrush.services.comprehend.training import usable
 from sagebrush.store.rows import Next, Row
 from sagebrush.world import World
 
@@ -115,7 +116,7 @@ def _watched(world: World, row: Row) -> Next:
         return Next(due=WATCH)
     try:
         ctx = world.service_ctx(region=row.region, account=row.account)
-        active = trained_models.of_flywheel(ctx, flywheel)
+        active = usable.of_flywheel(ctx, flywheel)
     except AwsError as error:
         if error.status >= 500:
             raise

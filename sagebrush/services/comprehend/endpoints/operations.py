@@ -11,11 +11,12 @@ from functools import partial
 
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import AwsError, Busy, Doc, Missing
-from sagebrush.services.comprehend import arns, requests, roles, tags, trained_models
+from sagebrush.services.comprehend import arns, requests, roles, tags
 from sagebrush.services.comprehend.endpoints import facts, life, listing
 from sagebrush.services.comprehend.endpoints.facts import BUSY, Endpoint
 from sagebrush.services.comprehend.endpoints.plan import Plan, Version, plan_of
-from sagebrush.services.comprehend.trained_models import Trained
+from sagebrush.services.comprehend.training import usable
+from sagebrush.services.comprehend.training.usable import Trained
 from sagebrush.store.rows import Exists, Reader, Row
 from sagebrush.world import Ctx
 
@@ -43,7 +44,7 @@ def create_endpoint(ctx: Ctx, request: Doc) -> Doc:
     digest = requests.digest(request)
     before = _sent_before(ctx, request)
     if before is None:
-        model = trained_models.of_request(ctx, request, "ModelArn")
+        model = usable.of_request(ctx, request, "ModelArn")
         if model is None:
             requests.refuse("ModelArn or FlywheelArn must be given.")
         row = _drafted(ctx, request, model, digest)
@@ -84,7 +85,7 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
     wanted = ("DesiredModelArn", "DesiredInferenceUnits", "DesiredDataAccessRoleArn", "FlywheelArn")
     if not any(member in request for member in wanted):
         requests.refuse(f"Give one of {', '.join(wanted)}.")
-    model = trained_models.of_request(ctx, request, "DesiredModelArn")
+    model = usable.of_request(ctx, request, "DesiredModelArn")
     if model is not None and f"{model.kind}-endpoint" != row.kind:
         requests.refuse(
             f"An endpoint of type {row.kind} cannot serve a model of type {model.kind}."
@@ -214,7 +215,7 @@ def _changed(found: Row, request: Doc, model: Trained | None, now: float) -> Row
         words = f"The endpoint is in status {found.status}: another change of it goes on."
         raise Busy("ResourceInUseException", words)
     if found.status != "IN_SERVICE":
-        raise trained_models.unavailable(f"The endpoint is in status {found.status}.")
+        raise usable.unavailable(f"The endpoint is in status {found.status}.")
     doc = {**found.doc, "LastModifiedTime": moment(now)}
     for member in ("DesiredInferenceUnits", "DesiredDataAccessRoleArn"):
         if member in request:

@@ -135,7 +135,7 @@ def _result(world: World, task: Task) -> Outcome:
     except AwsError as error:
         if error.status >= 500:
             raise
-        return Failed(access.NO_READ)
+        return Failed(work.GONE if error.status == 404 else access.NO_READ)
 
 
 def number(found: object) -> float:

@@ -7,11 +7,12 @@ Sagebrush's.
 from __future__ import annotations
 
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.comprehend import kms_keys, languages, readers, trained_models
+from sagebrush.services.comprehend import kms_keys, languages, readers
 from sagebrush.services.comprehend.jobs import families
 from sagebrush.services.comprehend.jobs.families import Family
 from sagebrush.services.comprehend.requests import refuse
-from sagebrush.services.comprehend.trained_models import Trained
+from sagebrush.services.comprehend.training import usable
+from sagebrush.services.comprehend.training.usable import Trained
 from sagebrush.world import Ctx
 
 MODELS = {
@@ -69,7 +70,7 @@ def _custom(ctx: Ctx, family: Family, request: Doc) -> Trained | None:
     member = next((each for each in family.members if each in MODELS), None)
     if member is None:
         return None
-    model = trained_models.of_request(ctx, request, member)
+    model = usable.of_request(ctx, request, member)
     if model is None and family is families.CLASSIFICATION:
         refuse("DocumentClassifierArn or FlywheelArn must be given.")
     if model is not None and model.kind != MODELS[member]:

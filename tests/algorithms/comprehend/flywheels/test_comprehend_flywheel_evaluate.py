@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from sagebrush.algorithms.comprehend.custom.annotated import Mention
-from sagebrush.algorithms.comprehend.failures import JobFailed
 from sagebrush.algorithms.comprehend.flywheels import evaluate, pool
 from sagebrush.algorithms.comprehend.flywheels.pool import Labelled
 from sagebrush.algorithms.comprehend.flywheels.task import Task
+from sagebrush.algorithms.comprehend.program import Stopped
 from tests.algorithms.comprehend.fake_s3 import Client, storage
 
 NAMES = ("AverageF1Score", "AveragePrecision", "AverageRecall", "AverageAccuracy")
@@ -109,7 +109,7 @@ def test_a_recognizer_has_no_accuracy(tmp_path: Path) -> None:
 
 def test_a_stop_ends_it(tmp_path: Path) -> None:
     tested = [Labelled("one", ("a",))]
-    with pytest.raises(JobFailed, match="STOPPED"):
+    with pytest.raises(Stopped):
         evaluate.measured(
             Scripted({"one": classes("a")}),
             {"Kind": "document-classifier", "Mode": "MULTI_CLASS"},

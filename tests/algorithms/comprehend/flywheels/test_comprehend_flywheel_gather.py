@@ -17,6 +17,7 @@ from sagebrush.algorithms.comprehend.failures import JobFailed
 from sagebrush.algorithms.comprehend.flywheels import gather, pool, task
 from sagebrush.algorithms.comprehend.flywheels.pool import Labelled
 from sagebrush.algorithms.comprehend.flywheels.task import Task
+from sagebrush.algorithms.comprehend.program import Stopped
 from tests.algorithms.comprehend.fake_s3 import Client, storage
 
 LAKE = "s3://b/lake/"
@@ -181,7 +182,7 @@ def test_a_program_is_told_by_the_lake_and_tells_it(tmp_path: Path) -> None:
     task.done(work, pieces, storage(Client(objects)), tmp_path, lambda: False)
     assert json.loads(objects["lake/staging/x/result.json"]) == {"B": 2}
     assert (seen[0].told, seen[0].urls) == ({"A": 1}, {"Trained": "http://u"})
-    with pytest.raises(JobFailed, match="STOPPED"):
+    with pytest.raises(Stopped):
         task.done(work, pieces, storage(Client(objects)), tmp_path, lambda: True)
     del objects["lake/staging/x/order.json"]
     with pytest.raises(JobFailed, match="NO_READ_ACCESS"):

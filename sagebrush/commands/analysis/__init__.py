@@ -1,0 +1,1 @@
+"""What `text` asks of Comprehend, and how it is shown."""

@@ -1,0 +1,98 @@
+"""What is known of a text, as people read it: in colours on a terminal, marked in brackets elsewhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from sagebrush.commands.analysis.answers import Answers, Found
+
+ENTITY = {
+    "PERSON": "bold black on bright_cyan",
+    "LOCATION": "bold black on bright_green",
+    "ORGANIZATION": "bold black on bright_yellow",
+    "COMMERCIAL_ITEM": "bold black on bright_magenta",
+    "EVENT": "bold white on blue",
+    "DATE": "bold black on cyan",
+    "QUANTITY": "bold black on green",
+    "TITLE": "bold black on magenta",
+    "OTHER": "bold black on white",
+}
+PII = "underline"
+PHRASE = "italic"
+MOOD = {"Positive": "green", "Negative": "red", "Neutral": "white", "Mixed": "yellow"}
+WIDTH = 24
+"""Characters of the longest bar."""
+NAMES = {"entities": "entities", "pii": "personal", "phrases": "phrases", "sentiment": "sentiment"}
+
+
+def show(console: Console, told: Answers) -> None:
+    """The text with what was found in it, then a summary, are printed."""
+    terminal = console.is_terminal
+    console.print(_marked(told, terminal), end="" if told.text.endswith("\n") else "\n")
+    console.print()
+    _row(console, "language", Text(", ".join(f"{code} {of:.2f}" for code, of in told.languages)))
+    if told.sentiment:
+        _mood(console, told)
+    for part, found in told.places.items():
+        _row(console, NAMES[part], _counted(part, found))
+    for part, why in told.refused.items():
+        _row(console, NAMES[part], Text(why, "dim"))
+
+
+def _row(console: Console, name: str, words: Text) -> None:
+    console.print(Text.assemble((f"{name:<10} ", "bold"), words))
+
+
+def _mood(console: Console, told: Answers) -> None:
+    best = max(told.sentiment, key=told.sentiment.__getitem__)
+    parts = f"  (mean of {told.sentiments} parts)" if told.sentiments > 1 else ""
+    _row(console, "sentiment", Text.assemble((best.upper(), f"bold {MOOD[best]}"), parts))
+    for name, score in sorted(told.sentiment.items(), key=lambda each: -each[1]):
+        bar = "█" * max(round(score * WIDTH), 1 if score >= 0.01 else 0)
+        _row(console, "", Text.assemble((f"{bar:<{WIDTH}}", MOOD[name]), f" {score:.2f} {name}"))
+
+
+def _counted(part: str, found: Sequence[Found]) -> Text:
+    if not found:
+        return Text("none", "dim")
+    counts = Counter(each.label for each in found).most_common()
+    words = Text()
+    for label, count in counts:
+        if words:
+            words.append("  ")
+        words.append(f" {label} " if part == "entities" else label, _style(part, label))
+        words.append(f" {count}")
+    return words
+
+
+def _style(part: str, label: str) -> str:
+    if part == "entities":
+        return ENTITY.get(label, ENTITY["OTHER"])
+    return PII if part == "pii" else PHRASE
+
+
+def _marked(told: Answers, terminal: bool) -> Text:
+    """The text: its places in colours, the types of entities and of personal data after them."""
+    if terminal:
+        words = Text(told.text)
+        for part in ("phrases", "entities", "pii"):
+            for each in told.places.get(part, ()):
+                words.stylize(_style(part, each.label), each.begin, each.end)
+        return words
+    labels = dict[tuple[int, int], list[str]]()
+    for part in ("entities", "pii"):
+        for each in told.places.get(part, ()):
+            labels.setdefault((each.begin, each.end), []).append(each.label)
+    words, at = Text(), 0
+    for begin, end in sorted(labels, key=lambda place: (place[0], -place[1])):
+        if begin < at:  # inside of what is marked
+            continue
+        words.append(told.text[at:begin])
+        words.append(f"[{told.text[begin:end]} {'/'.join(labels[begin, end])}]")
+        at = end
+    words.append(told.text[at:])
+    return words
