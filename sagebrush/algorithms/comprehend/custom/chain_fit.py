@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 
-from .trained import Stopped
+from ..program import Stopped
 
 PENALTY = 1.0
 """Of the squares of the weights."""

@@ -19,7 +19,3 @@ class Trained:
     """Name in the user's `output.tar.gz` -> content."""
     warning: str = ""
     """Why the model is TRAINED_WITH_WARNING; "" where it is TRAINED."""
-
-
-class Stopped(Exception):
-    """The training was told to stop; trainers may raise it once `stopping()`."""

@@ -10,7 +10,7 @@ import numpy
 
 from sagebrush.algorithms.comprehend.custom import chain_fit
 from sagebrush.algorithms.comprehend.custom.chain_fit import Row
-from sagebrush.algorithms.comprehend.custom.trained import Stopped
+from sagebrush.algorithms.comprehend.program import Stopped
 from sagebrush.nlp.custom.chain import Chain, spans_of
 
 TAGS = 3

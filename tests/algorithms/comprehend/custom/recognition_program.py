@@ -15,7 +15,7 @@ from typing import Any
 from sagebrush.algorithms.comprehend import package
 from sagebrush.algorithms.comprehend.custom import recognition
 from sagebrush.algorithms.comprehend.custom.order import Order
-from sagebrush.algorithms.comprehend.custom.trained import Stopped
+from sagebrush.algorithms.comprehend.program import Stopped
 from tests.algorithms.comprehend.fake_s3 import Client
 from tests.algorithms.comprehend.fake_s3 import storage as of
 
