@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from .. import documents, failures
+from ..documents import Document
 from ..failures import JobFailed
 from ..storage import Found, Storage
 from .annotated import Place, too_large
 
 NONE = "\0"
 """No key begins with it."""
+THREADS = 4
+"""Files that are read at once."""
 
 
 def located(uri: str) -> tuple[str, str]:
@@ -52,17 +56,33 @@ def texts(
     bucket, found = files(storage, uri)
     if sum(each.size for each in found) > limits[1]:
         raise failures.too_much("bytes", limits[1])
+    told = _lines if by_line else _whole
+    for document in told(storage, uri, (bucket, found), limits[0]):
+        place = Place(document.file, document.line)
+        if document.error is None:
+            yield place, document.text
+        elif document.error.code == "DOCUMENT_SIZE_EXCEEDED":
+            raise too_large(place, limits[0])
+        elif document.error is not failures.EMPTY:
+            raise JobFailed(f"UNSUPPORTED_ENCODING: A document {place} is not in UTF-8 format.")
+
+
+def _lines(
+    storage: Storage, uri: str, given: tuple[str, list[Found]], limit: int
+) -> Iterator[Document]:
+    bucket, found = given
     for each in found:
-        file, blocks = name(uri, each.key), storage.blocks(bucket, each)
-        if by_line:
-            told = documents.of_lines(file, blocks, limits[0])
-        else:
-            told = iter([documents.of_file(file, blocks, limits[0])])
-        for document in told:
-            place = Place(file, document.line)
-            if document.error is None:
-                yield place, document.text
-            elif document.error.code == "DOCUMENT_SIZE_EXCEEDED":
-                raise too_large(place, limits[0])
-            elif document.error is not failures.EMPTY:
-                raise JobFailed(f"UNSUPPORTED_ENCODING: A document {place} is not in UTF-8 format.")
+        yield from documents.of_lines(name(uri, each.key), storage.blocks(bucket, each), limit)
+
+
+def _whole(
+    storage: Storage, uri: str, given: tuple[str, list[Found]], limit: int
+) -> Iterator[Document]:
+    """Several files are asked for at once: for small ones that takes most of the time."""
+    bucket, found = given
+
+    def one(each: Found) -> Document:
+        return documents.of_file(name(uri, each.key), storage.blocks(bucket, each), limit)
+
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="read") as pool:
+        yield from pool.map(one, found)
