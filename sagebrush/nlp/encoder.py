@@ -90,6 +90,10 @@ class Encoder:
             graph, options, providers=["CPUExecutionProvider"]
         )
         names = [each.name for each in self._session.get_outputs()]
+        self.width = next(
+            each.shape[-1] for each in self._session.get_outputs() if each.name.startswith(STATES)
+        )
+        """Of a token's state."""
         self._names = [name for name in names if not name.startswith(STATES)]
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
@@ -124,6 +128,22 @@ class Encoder:
             )
         return told
 
+    def summaries(
+        self, texts: Sequence[str], layers: Sequence[int], heads: Sequence[str] = ()
+    ) -> numpy.ndarray:
+        """A row for each text: the mean of its tokens' states after each of these layers, the greatest of
+        each after the last, and the logits of heads of whole texts, mean of its windows. Zeros for a
+        text without tokens."""
+        names = [f"{STATES}{layer}" for layer in layers]
+        found: list[numpy.ndarray | None] = []
+        for text, tokens in zip(texts, self._reader.read(texts), strict=True):
+            pieces = windows(text, tokens)
+            told = self._answers(pieces, [None] * len(pieces), [*names, *heads])
+            found.append(_summary(told, names, heads) if told else None)
+        width = next((len(each) for each in found if each is not None), 0)
+        none = numpy.zeros(width, numpy.float32)
+        return numpy.array([none if each is None else each for each in found], numpy.float32)
+
     def towards(self, reading: Reading, targets: Sequence[Span], head: str) -> numpy.ndarray:
         """The logits of a head for targets, [targets, classes]: what its sentence says of each span.
 
@@ -157,6 +177,15 @@ class Encoder:
                     found = output[row]
                     told[at][name] = found[1 : 1 + len(pieces[at])] if found.ndim > 1 else found
         return told
+
+
+def _summary(
+    told: Sequence[Mapping[str, numpy.ndarray]], layers: Sequence[str], heads: Sequence[str]
+) -> numpy.ndarray:
+    states = [numpy.concatenate([each[name] for each in told]) for name in layers]
+    parts = [each.mean(0) for each in states] + [states[-1].max(0)]
+    parts += [numpy.mean([each[head] for each in told], 0) for head in heads]
+    return numpy.concatenate(parts)
 
 
 def _joined(places: Sequence[numpy.ndarray]) -> numpy.ndarray:

@@ -25,6 +25,10 @@ MESSAGE = 1024
 """Bytes that are told."""
 
 
+class Stopped(Exception):
+    """The work was told to stop, and leaves nothing."""
+
+
 def run(work: Work, arguments: list[str]) -> int:
     """The exit status of the work on the job that the arguments tell of, as `framed` has it."""
     return framed(lambda folder, stopping: work(told.read(arguments), folder, stopping))
@@ -41,6 +45,8 @@ def framed(work: Callable[[Path, Stopping], None]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         work(folder, stopping.is_set)
+    except Stopped:
+        say("Stopped")
     except JobFailed as error:
         return _failed(root, str(error))
     except Exception as error:

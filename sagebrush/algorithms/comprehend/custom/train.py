@@ -14,26 +14,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .. import package, program, storage
-from ..program import Stopping, say
+from ..failures import JobFailed
+from ..program import Stopped, Stopping, say
 from ..storage import Storage
 from . import archive, order, uploads
 from .order import Order
 from .trained import Trained
 
 TRAINERS = {"document-classifier": "classification", "entity-recognizer": "recognition"}
-"""Kind -> the module whose `train(order, storage, models, stopping) -> Trained` trains it."""
+"""Kind -> the module whose `train(order, storage, models, stopping) -> Trained` trains it. It may raise Stopped
+once `stopping()`."""
 Train = Callable[[Order, Storage, Path, Stopping], Trained]
 Upload = Callable[[str, Path], None]
 """(signed URL, file): the file is what the URL names."""
 
 
-class Stopped(Exception):
-    """The training was told to stop; trainers may raise it once `stopping()`."""
-
-
 def work(arguments: list[str], folder: Path, stopping: Stopping) -> None:
-    """The model that the arguments tell of is trained and stored, or nothing is where it was stopped.
-    Raises JobFailed."""
+    """The model that the arguments tell of is trained and stored. Raises JobFailed and Stopped."""
     asked = order.read(arguments)
     package.nlp()
     train: Train = importlib.import_module(f".{TRAINERS[asked.kind]}", __package__).train
@@ -47,18 +44,19 @@ def done(
     folder: Path,
     stopping: Stopping,
     upload: Upload = uploads.put,
-) -> bool:
-    """Whether the model was trained and stored: False where it was stopped. Raises JobFailed."""
+) -> None:
+    """The model is trained and stored. Raises JobFailed, and Stopped where nothing was stored as the
+    training was stopped."""
     try:
         trained = train(asked, given, package.models(), stopping)
-    except Stopped:
-        trained = None
-    if trained is None or stopping():
-        say("The training was stopped; there is no model")
-        return False
+    except FileNotFoundError as error:
+        name = Path(error.filename or "").name
+        words = f"MODEL_NOT_AVAILABLE: The model file {name} is not installed."
+        raise JobFailed(words) from error
+    if stopping():
+        raise Stopped
     store(asked, trained, given, folder, upload)
     say("The model is stored")
-    return True
 
 
 def store(asked: Order, trained: Trained, given: Storage, folder: Path, upload: Upload) -> None:
