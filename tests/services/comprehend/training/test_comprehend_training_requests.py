@@ -1,89 +1,29 @@
-"""Create, Describe, List, Delete, StopTraining and ImportModel by boto3, and what they refuse."""
+"""Create, Describe, List, Delete and StopTraining by boto3, and what they refuse."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from sagebrush.engine.loop import Loop
-from sagebrush.services.comprehend.training.plan import plan_of
 from sagebrush.store.rows import Row
-from tests.conftest import Server, make_settings, started
-from tests.people import Person, account, allow, text, user
+from tests.conftest import Server
+from tests.people import Person, allow, text
+from tests.services.comprehend.training.asking import (
+    ARN,
+    KEY,
+    MAIN,
+    OTHER,
+    become,
+    created,
+    refused,
+    told,
+)  # fmt: skip
 from tests.services.comprehend.training.training_world import classifier, recognizer
 
-MAIN, OTHER = "123456789012", "210987654321"
-ARN = f"arn:aws:comprehend:us-east-1:{MAIN}:"
-KEY = "1234abcd-12ab-34cd-56ef-1234567890ab"
 MANIFEST = {"S3Uri": "s3://bucket/m.jsonl", "AttributeNames": ["labels"]}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose loop takes no step: models stay SUBMITTED."""
-    patched = pytest.MonkeyPatch()
-    patched.setattr(Loop, "start", lambda self: None)
-    made = started(make_settings(tmp_path_factory.mktemp("home"), isolation="process"))
-    yield made
-    made.stop()
-    patched.undo()
-
-
-@pytest.fixture
-def comprehend(server: Server) -> Iterator[Any]:
-    """A client of an account that has no model."""
-    yield server.client("comprehend")
-    for kind in ("document-classifier", "entity-recognizer"):
-        for row in server.world.rows.select(kind):
-            server.world.rows.delete(row.id)
-
-
-@pytest.fixture(scope="module")
-def stranger(server: Server) -> Person:
-    """The administrator of another account."""
-    return account(server, OTHER)[1]
-
-
-def refused(call: Any, **request: Any) -> tuple[str, str]:
-    """Code and message."""
-    with pytest.raises(ClientError) as error:
-        call(**request)
-    found: Any = error.value.response
-    return found["Error"]["Code"], found["Error"]["Message"]
-
-
-def told(comprehend: Any, arn: str) -> dict[str, Any]:
-    if "entity-recognizer" in arn:
-        found = comprehend.describe_entity_recognizer(EntityRecognizerArn=arn)
-        return found["EntityRecognizerProperties"]
-    found = comprehend.describe_document_classifier(DocumentClassifierArn=arn)
-    return found["DocumentClassifierProperties"]
-
-
-def created(comprehend: Any, name: str = "films", **changes: Any) -> str:
-    answer = comprehend.create_document_classifier(**classifier(name, **changes))
-    return answer["DocumentClassifierArn"]
-
-
-def become(server: Server, arn: str, status: str, hour: int | None = None) -> Row:
-    """The model has that status, and was submitted in that hour of 2026-01-01."""
-    kind, _, name = arn.split(":")[5].partition("/")
-    row = server.world.rows.get(MAIN, arn.split(":")[3], kind, name)
-    assert row is not None
-
-    def change(found: Row) -> Row:
-        times = {} if hour is None else {"SubmitTime": dt.datetime(2026, 1, 1, hour, tzinfo=dt.UTC)}
-        return replace(found, status=status, doc={**found.doc, **times})
-
-    changed = server.world.rows.update(row.id, change)
-    assert changed is not None
-    return changed
 
 
 def test_a_classifier_is_described_as_it_was_asked_for(comprehend: Any) -> None:
@@ -172,12 +112,12 @@ def test_a_policy_comes_with_the_model(comprehend: Any) -> None:
     assert (code, message[:23]) == ("InvalidRequestException", "The policy is not valid")
 
 
-def test_ten_models_of_a_kind_may_be_in_training(server: Server, comprehend: Any) -> None:
+def test_ten_models_of_a_kind_may_be_in_training(idle_server: Server, comprehend: Any) -> None:
     last = [created(comprehend, f"m{number}") for number in range(10)][-1]
     create = comprehend.create_document_classifier
     assert refused(create, **classifier("more"))[0] == "ResourceLimitExceededException"
     comprehend.create_entity_recognizer(**recognizer())
-    become(server, last, "TRAINED")
+    become(idle_server, last, "TRAINED")
     created(comprehend, "more")
 
 
@@ -228,13 +168,13 @@ CLASSIFIERS = [
 
 @pytest.mark.parametrize(("changes", "error", "words"), CLASSIFIERS)
 def test_what_classifiers_are_refused_for(
-    changes: dict[str, Any], error: str, words: str, server: Server, comprehend: Any
+    changes: dict[str, Any], error: str, words: str, idle_server: Server, comprehend: Any
 ) -> None:
     if "closed" in str(changes):
         policy = {"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"},
             "Action": "sts:AssumeRole"}]}  # fmt: skip
-        server.client("iam").create_role(
+        idle_server.client("iam").create_role(
             RoleName="closed", AssumeRolePolicyDocument=json.dumps(policy)
         )
     code, message = refused(comprehend.create_document_classifier, **classifier("films", **changes))
@@ -305,12 +245,12 @@ def test_models_that_there_are_not(comprehend: Any, stranger: Person) -> None:
 
 
 @pytest.fixture
-def listed(server: Server, comprehend: Any) -> list[str]:
+def listed(idle_server: Server, comprehend: Any) -> list[str]:
     """ARNs of five classifiers, oldest first."""
     names = [("a", "v1"), ("b", None), ("a", "v2"), ("c", "x"), ("a", None)]
     arns = [created(comprehend, name, VersionName=version) for name, version in names]
     for number, arn in enumerate(arns):
-        become(server, arn, "TRAINED" if number == 2 else "SUBMITTED", number)
+        become(idle_server, arn, "TRAINED" if number == 2 else "SUBMITTED", number)
     return arns
 
 
@@ -345,13 +285,13 @@ def test_filters(comprehend: Any, listed: list[str]) -> None:
     assert code == "InvalidRequestException"
 
 
-def test_recognizers_have_an_order_of_their_own(server: Server, comprehend: Any) -> None:
+def test_recognizers_have_an_order_of_their_own(idle_server: Server, comprehend: Any) -> None:
     arns = [
         comprehend.create_entity_recognizer(**recognizer(name))["EntityRecognizerArn"]
         for name in ("a", "b", "c")
     ]
     for number, arn in enumerate(arns):
-        become(server, arn, "SUBMITTED", number)
+        become(idle_server, arn, "SUBMITTED", number)
     answers = [
         comprehend.list_entity_recognizers(Filter={member: dt.datetime(2026, 1, 1, hour, tzinfo=dt.UTC)})
         for member, hour in (("SubmitTimeAfter", 0), ("SubmitTimeBefore", 2))
@@ -387,10 +327,10 @@ def test_summaries_are_of_names(comprehend: Any, listed: list[str]) -> None:
 # ---- deletion
 
 
-def test_what_is_used_is_not_deleted(server: Server, comprehend: Any) -> None:
+def test_what_is_used_is_not_deleted(idle_server: Server, comprehend: Any) -> None:
     arn = created(comprehend)
-    become(server, arn, "TRAINED")
-    rows = server.world.rows
+    become(idle_server, arn, "TRAINED")
+    rows = idle_server.world.rows
     delete = comprehend.delete_document_classifier
     for kind, status, doc in (
         ("document-classifier-endpoint", "IN_SERVICE", {"ModelArn": arn}),
@@ -410,94 +350,3 @@ def test_what_is_used_is_not_deleted(server: Server, comprehend: Any) -> None:
         rows.insert(Row(MAIN, "us-east-1", kind, "it", status, doc))
     delete(DocumentClassifierArn=arn)
     assert told(comprehend, arn)["Status"] == "DELETING"
-
-
-# ---- imports
-
-
-def shared(server: Server, comprehend: Any, **statement: Any) -> str:
-    """The ARN of a trained classifier whose policy has the statement."""
-    given = allow(
-        "comprehend:ImportModel",
-        **{"Principal": {"AWS": f"arn:aws:iam::{OTHER}:root"}, **statement},
-    )
-    arn = created(comprehend, "shared", VersionName="v1", ModelPolicy=text(given))
-    become(server, arn, "TRAINED")
-    return arn
-
-
-def test_another_account_imports_what_the_policy_lets_it(
-    server: Server, comprehend: Any, stranger: Person
-) -> None:
-    source = shared(server, comprehend)
-    other = stranger("comprehend")
-    arn = other.import_model(
-        SourceModelArn=source, ModelKmsKeyId=KEY, Tags=[{"Key": "a", "Value": "1"}]
-    )["ModelArn"]
-    assert arn == f"arn:aws:comprehend:us-east-1:{OTHER}:document-classifier/shared"
-    found = told(other, arn)
-    assert (found["SourceModelArn"], found["Status"]) == (source, "SUBMITTED")
-    assert (found["ModelKmsKeyId"], found["Mode"]) == (KEY, "MULTI_CLASS")
-    assert other.list_tags_for_resource(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "1"}]
-    row = server.world.rows.get(OTHER, "us-east-1", "document-classifier", "shared")
-    assert row is not None
-    assert plan_of(row).get("source", "").startswith(f"{MAIN}/document-classifier/")
-    assert refused(other.import_model, SourceModelArn=source)[0] == "ResourceInUseException"
-    other.import_model(SourceModelArn=source, ModelName="mine", VersionName="v9")
-    comprehend.import_model(SourceModelArn=source, ModelName="mine")
-
-
-def test_what_no_policy_allows_is_not_imported(
-    server: Server, comprehend: Any, stranger: Person
-) -> None:
-    call = stranger("comprehend").import_model
-    denied = "AccessDeniedException"
-    hidden = created(comprehend)
-    become(server, hidden, "TRAINED")
-    words = "no resource-based policy allows the comprehend:ImportModel action"
-    for arn in (hidden, f"{ARN}document-classifier/none"):
-        code, message = refused(call, SourceModelArn=arn)
-        assert (code, words in message) == (denied, True)
-    source = shared(server, comprehend, Principal={"AWS": f"arn:aws:iam::{MAIN}:root"})
-    assert refused(call, SourceModelArn=source)[0] == denied
-    person = user(stranger, "nobody", allow("comprehend:ListDocumentClassifiers"))
-    assert refused(person("comprehend").import_model, SourceModelArn=source)[0] == denied
-
-
-def test_a_policy_can_deny_its_own_account(server: Server, comprehend: Any) -> None:
-    deny = {"Principal": {"AWS": f"arn:aws:iam::{MAIN}:root"}, "Effect": "Deny"}
-    source = shared(server, comprehend, **deny)
-    code, message = refused(comprehend.import_model, SourceModelArn=source, ModelName="mine")
-    assert (code, "explicit deny in a resource-based policy" in message) == (
-        "AccessDeniedException",
-        True,
-    )
-
-
-def test_conditions_of_a_policy_are_asked_for(
-    server: Server, comprehend: Any, stranger: Person
-) -> None:
-    wanted = {"StringEquals": {"comprehend:ModelKmsKey": KEY}}
-    source = shared(server, comprehend, Condition=wanted)
-    other = stranger("comprehend")
-    assert refused(other.import_model, SourceModelArn=source)[0] == "AccessDeniedException"
-    other.import_model(SourceModelArn=source, ModelKmsKeyId=KEY)
-
-
-def test_what_is_no_source(server: Server, comprehend: Any) -> None:
-    call = comprehend.import_model
-    source = created(comprehend)
-    code, message = refused(call, SourceModelArn=source, ModelName="mine")
-    assert (code, message[-20:]) == ("ResourceUnavailableException", "in status SUBMITTED.")
-    become(server, source, "TRAINED")
-    assert refused(call, SourceModelArn=source)[0] == "ResourceInUseException"
-    missing = "ResourceNotFoundException"
-    assert refused(call, SourceModelArn=f"{ARN}entity-recognizer/films")[0] == missing
-    west = server.client("comprehend", region_name="us-west-2")
-    code, message = refused(west.import_model, SourceModelArn=source)
-    assert (code, "in the region of the request" in message) == ("InvalidRequestException", True)
-    code, _ = refused(call, SourceModelArn=source, ModelName="mine", ModelKmsKeyId="x")
-    assert code == "KmsKeyValidationException"
-    role = "arn:aws:iam::999999999999:role/other"
-    code, _ = refused(call, SourceModelArn=source, ModelName="mine", DataAccessRoleArn=role)
-    assert code == "InvalidRequestException"
