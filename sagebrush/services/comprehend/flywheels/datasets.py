@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sagebrush.engine.kinds import Kind
 from sagebrush.errors import Doc
-from sagebrush.services.comprehend import arns, tags
+from sagebrush.services.comprehend import tags
 from sagebrush.services.comprehend.flywheels import (
     checks,
     dataset_life,
@@ -36,7 +36,7 @@ def create_dataset(ctx: Ctx, request: Doc) -> Doc:
     and for data that its models cannot be trained with, TooManyTagsException, and
     ResourceInUseException for a name that is taken.
     """
-    flywheel = arns.require(ctx, request["FlywheelArn"])
+    flywheel = members.required(ctx, request["FlywheelArn"], facts.FLYWHEEL)
     given = tags.of_request(request)
     checks.dataset(flywheel, request)
     new = New(
@@ -56,7 +56,9 @@ def create_dataset(ctx: Ctx, request: Doc) -> Doc:
 
 def describe_dataset(ctx: Ctx, request: Doc) -> Doc:
     """The data set. Raises ResourceNotFoundException."""
-    return {"DatasetProperties": _described(arns.require(ctx, request["DatasetArn"]))}
+    return {
+        "DatasetProperties": _described(members.required(ctx, request["DatasetArn"], facts.DATASET))
+    }
 
 
 def _described(row: Row) -> Doc:
@@ -67,7 +69,7 @@ def list_datasets(ctx: Ctx, request: Doc) -> Doc:
     """A page of the data sets of a flywheel, or of all. Raises ResourceNotFoundException,
     InvalidFilterException and InvalidRequestException."""
     arn = request.get("FlywheelArn")
-    flywheel = arns.require(ctx, arn) if arn else None
+    flywheel = members.required(ctx, arn, facts.FLYWHEEL) if arn else None
     found = listing.below(ctx, DATASET.name, flywheel.name if flywheel else "")
     rows, token = listing.page(found, request)
     answer: Doc = {"DatasetPropertiesList": [_described(row) for row in rows]}

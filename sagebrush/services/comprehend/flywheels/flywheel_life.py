@@ -10,7 +10,14 @@ from __future__ import annotations
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.comprehend import access, arns, roles, work
-from sagebrush.services.comprehend.flywheels import dataset_life, facts, inputs, lake, members
+from sagebrush.services.comprehend.flywheels import (
+    checks,
+    dataset_life,
+    facts,
+    inputs,
+    lake,
+    members,
+)
 from sagebrush.services.comprehend.flywheels.dataset_life import New
 from sagebrush.store.rows import Exists, Next, Row
 from sagebrush.world import World
@@ -104,6 +111,8 @@ def _labelled(world: World, row: Row, training: Row) -> Doc:
         if error.status >= 500:
             raise
         labels = []
+    if len(labels) > checks.LABELS[config["DocumentClassificationConfig"]["Mode"]]:
+        return config  # somebody changed what the program stored
     how = {**config["DocumentClassificationConfig"], "Labels": labels}
     return {**config, "DocumentClassificationConfig": how} if labels else config
 

@@ -40,7 +40,7 @@ def start_flywheel_iteration(ctx: Ctx, request: Doc) -> Doc:
     data set that no iteration had, or no training data at all and no model; ResourceInUseException (400)
     while another iteration runs.
     """
-    flywheel = arns.require(ctx, request["FlywheelArn"])
+    flywheel = members.required(ctx, request["FlywheelArn"], facts.FLYWHEEL)
     row = _earlier(ctx, flywheel, request.get("ClientRequestToken"))
     while row is None:
         try:
@@ -121,7 +121,7 @@ def _noted(row: Row, flywheel: Row) -> Row:
 
 def describe_flywheel_iteration(ctx: Ctx, request: Doc) -> Doc:
     """The iteration. Raises ResourceNotFoundException."""
-    flywheel = arns.require(ctx, request["FlywheelArn"])
+    flywheel = members.required(ctx, request["FlywheelArn"], facts.FLYWHEEL)
     name = f"{flywheel.name}/{request['FlywheelIterationId']}"
     row = ctx.world.rows.get(ctx.account, ctx.region, ITERATION.name, name)
     if row is None:
@@ -136,7 +136,7 @@ def _described(row: Row) -> Doc:
 def list_flywheel_iteration_history(ctx: Ctx, request: Doc) -> Doc:
     """A page of the flywheel's iterations. Raises ResourceNotFoundException, InvalidFilterException and
     InvalidRequestException."""
-    flywheel = arns.require(ctx, request["FlywheelArn"])
+    flywheel = members.required(ctx, request["FlywheelArn"], facts.FLYWHEEL)
     found = listing.below(ctx, ITERATION.name, flywheel.name)
     rows, token = listing.page(found, request)
     answer: Doc = {"FlywheelIterationPropertiesList": [_described(row) for row in rows]}

@@ -13,6 +13,14 @@ from sagebrush.store.rows import Check, Exists, Reader, Row
 from sagebrush.world import Ctx
 
 
+def required(ctx: Ctx, arn: str, kind: Running) -> Row:
+    """The row of that kind that the ARN names; raises ResourceNotFoundException (404)."""
+    row = arns.require(ctx, arn)
+    if row.kind != kind.kind:
+        raise arns.missing()
+    return row
+
+
 def of(rows: Reader, flywheel: Row, kind: Running, statuses: Sequence[str] = ()) -> list[Row]:
     """The flywheel's rows of the kind, oldest first; those in one of the statuses, where some are given."""
     found = rows.select(kind.kind, statuses, account=flywheel.account)

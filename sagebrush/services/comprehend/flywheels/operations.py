@@ -88,7 +88,11 @@ def _drafted(ctx: Ctx, request: Doc, plan: Plan) -> Row:
 
 def describe_flywheel(ctx: Ctx, request: Doc) -> Doc:
     """The flywheel. Raises ResourceNotFoundException."""
-    return {"FlywheelProperties": _described(arns.require(ctx, request["FlywheelArn"]))}
+    return {
+        "FlywheelProperties": _described(
+            members.required(ctx, request["FlywheelArn"], facts.FLYWHEEL)
+        )
+    }
 
 
 def _described(row: Row) -> Doc:
@@ -102,7 +106,7 @@ def update_flywheel(ctx: Ctx, request: Doc) -> Doc:
     Raises ResourceNotFoundException, InvalidRequestException for a model that is not of the flywheel's
     kind and for a flywheel that is not ACTIVE, and KmsKeyValidationException.
     """
-    row = arns.require(ctx, request["FlywheelArn"])
+    row = members.required(ctx, request["FlywheelArn"], facts.FLYWHEEL)
     security = request.get("DataSecurityConfig")
     checks.security(security or {})
     changes: Doc = {}
@@ -147,7 +151,7 @@ def delete_flywheel(ctx: Ctx, request: Doc) -> Doc:
     Raises ResourceNotFoundException, ResourceInUseException (400) while an iteration runs or a data set
     is created, and ResourceUnavailableException (404) while it is created itself.
     """
-    row = arns.require(ctx, request["FlywheelArn"])
+    row = members.required(ctx, request["FlywheelArn"], facts.FLYWHEEL)
 
     def change(found: Row) -> Row | None:
         if found.status == "DELETING":
