@@ -66,7 +66,7 @@ def active(comprehend: Any, **changes: Any) -> str:
         assert found["Status"] in ("CREATING", "ACTIVE"), found
         return found["Status"] == "ACTIVE"
 
-    until(look, f"{arn} to be active", 60.0)
+    until(look, f"{arn} to be active", 120.0)
     return arn
 
 
@@ -109,6 +109,7 @@ def of_classifier(uri: str) -> dict[str, Any]:
     return {"DataFormat": "COMPREHEND_CSV", "DocumentClassifierInputDataConfig": {"S3Uri": uri}}
 
 
+@pytest.mark.full
 def test_a_classifiers_versions_are_trained_and_compared(server: Server, comprehend: Any) -> None:
     mode = {"Mode": "MULTI_CLASS", "Labels": sorted(SUBJECTS)}
     task = {"LanguageCode": "en", "DocumentClassificationConfig": mode}
@@ -151,6 +152,13 @@ def test_a_classifiers_versions_are_trained_and_compared(server: Server, compreh
     assert got(server, f"{first['DatasetS3Uri']}documents.jsonl").count("\n") == 120
     after = comprehend.describe_document_classifier(DocumentClassifierArn=two["TrainedModelArn"])
     assert after["DocumentClassifierProperties"]["Status"] == "TRAINED"
+    given = {"ActiveModelArn": two["TrainedModelArn"], "ModelType": None, "TaskConfig": None}
+    wheel = active(comprehend, FlywheelName="again", **given)
+    found = comprehend.describe_flywheel(FlywheelArn=wheel)["FlywheelProperties"]
+    assert found["TaskConfig"] == task  # the labels are those of its data
+    sets = comprehend.list_datasets(FlywheelArn=wheel)["DatasetPropertiesList"]
+    counts = {each["DatasetType"]: each["NumberOfDocuments"] for each in sets}
+    assert counts == {"TRAIN": 180, "TEST": 30}
 
 
 def test_a_recognizers_version(server: Server, comprehend: Any) -> None:
