@@ -6,10 +6,11 @@ folder with `metrics.json`; `manifest.json` tells of both.
 
 from __future__ import annotations
 
+import heapq
 import importlib
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from .measures import Model
 from .pool import Labelled
 from .task import Task
 
+MOST = 10_000
+"""Test documents that models are evaluated with, as many as training tests with."""
 Load = Callable[[str, Path], Model]
 """(signed URL, folder for its files): the model. Raises JobFailed."""
 
@@ -50,9 +53,11 @@ def _loader() -> Load:
 def compared(given: Task, load: Load) -> Mapping[str, Any]:
     """As `work`, by models that `load` loads. Raises JobFailed."""
     told = given.told
-    tested = list(pool.read(given.fetch(told["Test"], "test")))
+    tested, count = sampled(pool.read(given.fetch(told["Test"], "test")))
     found: dict[str, dict[str, float]] = {}
     manifest: dict[str, Any] = {"TestDataS3Uri": told["Test"], "NumberOfTestDocuments": len(tested)}
+    if count > len(tested):
+        manifest["NumberOfDocumentsLeftOut"] = count - len(tested)
     for whom, url in given.urls.items():
         folder = given.folder / whom
         folder.mkdir(exist_ok=True)
@@ -65,6 +70,20 @@ def compared(given: Task, load: Load) -> Mapping[str, Any]:
         say(f"The {whom.lower()} model was evaluated with {len(tested)} documents")
     given.write(f"{told['To']}manifest.json", json.dumps(manifest, indent=1))
     return found
+
+
+def sampled(documents: Iterable[Labelled]) -> tuple[list[Labelled], int]:
+    """The documents, MOST of them at most, and how many there are; the same for the same documents."""
+    count = 0
+
+    def counted() -> Iterator[Labelled]:
+        nonlocal count
+        for each in documents:
+            count += 1
+            yield each
+
+    kept = heapq.nsmallest(MOST, counted(), key=lambda each: each.place)
+    return kept, count
 
 
 def measured(

@@ -49,7 +49,7 @@ def drafted(now: float, flywheel: Row, new: New) -> Row:
     plan: Plan = {**new.plan, "input": new.config}
     row = Row(
         flywheel.account, flywheel.region, facts.DATASET.kind, name, "CREATING", doc, dict(plan),
-        created=now, due_at=now,
+        parent=arns.as_parent(flywheel), created=now, due_at=now,
     )  # fmt: skip
     doc["DatasetArn"] = arns.of(row)
     return row

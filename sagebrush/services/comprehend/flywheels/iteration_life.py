@@ -64,7 +64,7 @@ def _advance(world: World, row: Row, task: Task) -> Next | Done:
     """The task's end; else what the row's step is meanwhile."""
     outcome = programs.advance(world, task, plan_of(row).get("started") == task.module)
     if isinstance(outcome, Failed):
-        return _ended(world, "FAILED", outcome.message)
+        return _ended(world, "STOPPED" if outcome.stopped else "FAILED", outcome.message)
     if not isinstance(outcome, Done):
         return Next(plan={"started": task.module}, due=outcome.due)
     return outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sagebrush.errors import AwsError, Doc
 from sagebrush.facts import Running
@@ -77,10 +78,7 @@ def inserted(ctx: Ctx, row: Row, request: Doc, check: Check | None = None) -> Ro
     plan: Plan = {"request": digest}
     if token:
         plan["token"] = token
-    stored = Row(
-        row.account, row.region, row.kind, row.name, row.status, row.doc, {**row.plan, **plan},
-        created=row.created, due_at=row.due_at,
-    )  # fmt: skip
+    stored = replace(row, plan={**row.plan, **plan})
     try:
         found = ctx.world.rows.insert(stored, check)
         ctx.world.wake()

@@ -68,6 +68,8 @@ class Failed:
     """The task cannot be done; the message is for the user."""
 
     message: str
+    stopped: bool = False
+    """It was stopped with the server that ran it."""
 
 
 Outcome = Waits | Done | Failed
@@ -84,7 +86,9 @@ def advance(world: World, task: Task, started: bool) -> Outcome:
         return Waits(work.RUNNING if "ProcessingStartTime" in child else work.QUEUED)
     if status == "Completed":
         return _result(world, task)
-    return Failed(work.STOPPED if status == "Stopped" else work.reason(child))
+    if status == "Stopped":
+        return Failed(work.STOPPED, stopped=True)
+    return Failed(work.reason(child))
 
 
 def as_role(world: World, task: Task) -> Ctx:

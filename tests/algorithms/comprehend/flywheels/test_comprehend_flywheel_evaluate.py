@@ -107,6 +107,15 @@ def test_a_recognizer_has_no_accuracy(tmp_path: Path) -> None:
     assert figures["EntityTypes"][0]["Type"] == "TOOL"
 
 
+def test_of_very_many_documents_the_same_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = [Labelled(f"text {n}", ("a",)) for n in range(50)]
+    assert len(evaluate.sampled(documents)[0]) == 50
+    monkeypatch.setattr(evaluate, "MOST", 7)
+    kept, count = evaluate.sampled(documents)
+    assert (len(kept), count) == (7, 50)
+    assert evaluate.sampled(reversed(documents)) == (kept, 50)
+
+
 def test_a_stop_ends_it(tmp_path: Path) -> None:
     tested = [Labelled("one", ("a",))]
     with pytest.raises(Stopped):

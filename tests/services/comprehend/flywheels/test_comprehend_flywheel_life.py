@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from sagebrush.errors import AwsError, Doc
+from sagebrush.services.comprehend import work
 from sagebrush.services.comprehend.flywheels import (
     dataset_life,
     iteration_life,
     programs,
 )
 from sagebrush.services.sagemaker.processing import life as processing
+from sagebrush.settings import COMPREHEND
 from sagebrush.store.rows import Next, Row
 from tests.services.comprehend.flywheels.flywheel_requests import (
     ACCOUNT,
@@ -364,6 +366,15 @@ def test_too_little_data_fail_the_iteration(world: FlywheelWorld) -> None:
     found = world.iteration(wheel, number)
     assert (found["Status"], found["Message"]) == ("FAILED", "INSUFFICIENT_DATA: few")
     assert world.rows.select("document-classifier", account=ACCOUNT)[1:] == []
+
+
+def test_a_server_that_stops_its_jobs_stops_the_iteration(world: FlywheelWorld) -> None:
+    wheel, number = begun(world)
+    ctx = world.world.service_ctx(region=REGION, account=COMPREHEND)
+    ctx.call("sagemaker", "StopProcessingJob", {"ProcessingJobName": world.work().name})
+    world.run(5)
+    found = world.iteration(wheel, number)
+    assert (found["Status"], found["Message"]) == ("STOPPED", work.STOPPED)
 
 
 def test_a_model_that_was_deleted_meanwhile_fails_the_iteration(world: FlywheelWorld) -> None:
