@@ -1,7 +1,8 @@
 """Models beside each other on the same test data, and what came of it in the data lake.
 
 Run as `python -m comprehend.flywheels.evaluate ARGUMENTS`. Below the iteration's place each model has a
-folder with `metrics.json`; `manifest.json` tells of both.
+folder with `metrics.json`; `manifest.json` tells of both. What the new version has is among its statistics
+too.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from .measures import Model
 from .pool import Labelled
 from .task import Task
 
+NEW = "Trained"
+"""What is told of the version that the iteration trained."""
 MOST = 10_000
 """Test documents that models are evaluated with, as many as training tests with."""
 Load = Callable[[str, Path], Model]
@@ -64,6 +67,8 @@ def compared(given: Task, load: Load) -> Mapping[str, Any]:
         figures = measured(load(url, folder), told, tested, given.stopping)
         place = f"{told['To']}{whom.lower()}-model/metrics.json"
         given.write(place, json.dumps(figures, indent=1))
+        if whom == NEW:
+            given.write(f"{told['Statistics']}metrics.json", json.dumps(figures, indent=1))
         found[whom] = measures.averages(figures["EvaluationMetrics"])
         arn = told["Models"][whom]
         manifest[f"{whom}Model"] = {"ModelArn": arn, "MetricsS3Uri": place, "Metrics": found[whom]}

@@ -143,7 +143,11 @@ def _order(world: World, flywheel: Row, row: Row, gathered: Done) -> str | None:
     """Why Comprehend refuses to train the model version: "" where it does not, None where it may later."""
     kind = inputs.KINDS[flywheel.doc["ModelType"]]
     ctx: Ctx = world.service_ctx(region=row.region, account=row.account)
-    by = StartedBy(arns.as_parent(row), {"FlywheelArn": flywheel.doc["FlywheelArn"]})
+    doc: Doc = {"FlywheelArn": flywheel.doc["FlywheelArn"]}
+    if kind == inputs.KINDS[inputs.RECOGNIZER]:  # whose request has no place for it
+        statistics = f"{_folder(flywheel, row)}{lake.STATISTICS}"
+        doc["OutputDataConfig"] = {"FlywheelStatsS3Prefix": statistics}
+    by = StartedBy(arns.as_parent(row), doc)
     request = _request(flywheel, row, gathered)
     try:
         world.dispatch(
@@ -245,6 +249,7 @@ def _evaluation(world: World, flywheel: Row, row: Row) -> Task | None:
             "Test": f"{_folder(flywheel, row)}{lake.TESTING}{lake.POOL}",
             "Models": _models(row),
             "To": row.doc["EvaluationManifestS3Prefix"],
+            "Statistics": f"{_folder(flywheel, row)}{lake.STATISTICS}",
         },
         {"Models": urls},
     )

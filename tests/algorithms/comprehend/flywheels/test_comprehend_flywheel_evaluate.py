@@ -49,6 +49,7 @@ def compared(
         "Test": "s3://b/v/test/documents.jsonl",
         "Models": {whom: f"arn:{whom}" for whom in models},
         "To": "s3://b/lake/evaluation/1/",
+        "Statistics": "s3://b/v/model-stats/",
         **changes,
     }
     urls = {whom: f"http://{whom}" for whom in models}
@@ -71,6 +72,7 @@ def test_two_classifiers(tmp_path: Path) -> None:
     assert manifest["EvaluatedModel"]["ModelArn"] == "arn:Evaluated"
     place = manifest["TrainedModel"]["MetricsS3Uri"].removeprefix("s3://b/")
     figures = json.loads(objects[place])
+    assert objects["v/model-stats/metrics.json"] == objects[place]
     assert figures["ConfusionMatrix"]["confusion_matrix"] == [[40, 0], [0, 40]]
 
 

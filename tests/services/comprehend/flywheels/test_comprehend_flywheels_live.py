@@ -188,4 +188,9 @@ def test_a_recognizers_version(server: Server, comprehend: Any) -> None:
     assert set(metrics) == {"AverageF1Score", "AveragePrecision", "AverageRecall"}
     assert metrics["AverageF1Score"] > 0.9
     model = comprehend.describe_entity_recognizer(EntityRecognizerArn=one["TrainedModelArn"])
-    assert model["EntityRecognizerProperties"]["FlywheelArn"] == wheel
+    model = model["EntityRecognizerProperties"]
+    assert model["FlywheelArn"] == wheel
+    statistics = model["OutputDataConfig"]["FlywheelStatsS3Prefix"]
+    assert (
+        json.loads(got(server, f"{statistics}metrics.json"))["EvaluationMetrics"]["F1Score"] > 0.9
+    )
