@@ -136,8 +136,15 @@ def _encoded(texts: Sequence[str], states: States, stopping: Stopping) -> Iterab
             raise Stopped
         return states(texts[start : start + TOGETHER])
 
-    with ThreadPoolExecutor(min(THREADS, len(os.sched_getaffinity(0)))) as pool:
+    with ThreadPoolExecutor(min(THREADS, _processors())) as pool:
         yield from pool.map(some, range(0, len(texts), TOGETHER))
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS knows no affinity
 
 
 def _stacked(parts: Iterable[numpy.ndarray], rows: int) -> numpy.ndarray:
