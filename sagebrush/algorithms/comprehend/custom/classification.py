@@ -27,7 +27,7 @@ TUNING, TUNED = 0.15, 5_000
 """What is held out of the training documents, at first, for temperatures and thresholds."""
 AGAIN = 25
 """Steps of the search with these documents, which begins with the weights that were found without."""
-BITS, WEIGHTS = 15, 5_500_000
+BITS, WEIGHTS = 14, 5_500_000
 """At most 2 * 2**BITS buckets of n-grams, and so many weights of them."""
 TOGETHER, THREADS = 64, 4
 States = Callable[[Sequence[str]], numpy.ndarray]
@@ -136,8 +136,15 @@ def _encoded(texts: Sequence[str], states: States, stopping: Stopping) -> Iterab
             raise Stopped
         return states(texts[start : start + TOGETHER])
 
-    with ThreadPoolExecutor(min(THREADS, len(os.sched_getaffinity(0)))) as pool:
+    with ThreadPoolExecutor(min(THREADS, _processors())) as pool:
         yield from pool.map(some, range(0, len(texts), TOGETHER))
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS knows no affinity
 
 
 def _stacked(parts: Iterable[numpy.ndarray], rows: int) -> numpy.ndarray:
