@@ -91,7 +91,7 @@ def _runs(text: str) -> numpy.ndarray:
         if len(codes) < size:
             break
         # spaces between the first and the last character of each run
-        inner = inner[:-1] | space[1 : len(codes) - size + 2] if size > 2 else inner[:-1]
+        inner = inner[:-1] | space[size - 2 : -1] if size > 2 else inner[:-1]
         running = running[:-1] * _PRIME + codes[size - 1 :]
         if size in CHARACTERS:
             found.append(running[~inner] * _PRIME + numpy.uint64(size))

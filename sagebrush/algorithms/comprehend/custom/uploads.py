@@ -38,7 +38,7 @@ def _sent(url: str, file: Path) -> bool:
     """Whether the file was taken; raises JobFailed where it is refused."""
     # slow, and absent where other modules of these are tested by themselves
     from botocore.awsrequest import AWSRequest
-    from botocore.exceptions import HTTPClientError
+    from botocore.exceptions import BotoCoreError
     from botocore.httpsession import URLLib3Session
 
     verify: Any = os.environ.get("AWS_CA_BUNDLE") or True
@@ -49,7 +49,7 @@ def _sent(url: str, file: Path) -> bool:
         request: Any = AWSRequest("PUT", address, headers, data=body)
         try:
             status = session.send(request.prepare()).status_code
-        except HTTPClientError:  # nobody answers, or not to the end
+        except BotoCoreError:  # nobody answers, or not to the end
             return False
         finally:
             session.close()
