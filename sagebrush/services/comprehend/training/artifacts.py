@@ -82,7 +82,7 @@ def copy(world: World, source: str, row: Row) -> bool:
     """The model's artifacts are those whose keys begin with `source`; False where those are gone."""
     _create(world, row.region)
     for name in (MODEL, METADATA):
-        where = {"Bucket": bucket(world, row.region), "Key": f"{source}{name}"}
+        where = quote(f"{bucket(world, row.region)}/{source}{name}")
         wanted = {"Key": prefix(row) + name, "CopySource": where}
         if _call(world, row.region, "CopyObject", wanted) is None:
             return False

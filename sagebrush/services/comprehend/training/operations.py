@@ -36,7 +36,7 @@ SHOWN = (
     "ModelKmsKeyId",
 )  # fmt: skip
 """Members of a request that a description has too, of both kinds."""
-URLS = {"Model": "x" * 2048, "Metadata": "x" * 2048}
+URLS = dict.fromkeys(("Model", "Metadata"), "x" * 1280)
 """In place of the URLs that a program is told: longer than those are."""
 
 

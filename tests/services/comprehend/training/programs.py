@@ -1,27 +1,25 @@
-"""Programs that stand for the one that trains, with its orders and its way to store what it made."""
+"""Programs that stand for the one that trains: they store what was never learnt, as that one stores."""
 
 from __future__ import annotations
 
 STORES = """
-import base64, http.client, json, os, sys, time, urllib.parse
-order = json.loads(base64.urlsafe_b64decode("".join(sys.argv[1:])))
-def put(url, body):
-    signed, to = urllib.parse.urlsplit(url), urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL"])
-    there = http.client.HTTPConnection(to.netloc)
-    there.request("PUT", f"{signed.path}?{signed.query}", body, {"Host": signed.netloc})
-    answer = there.getresponse()
-    said = answer.read()
-    if answer.status != 200:
-        sys.exit(f"{answer.status} {said}")
-put(order["Model"], b"a model")
-put(order["Metadata"], json.dumps({"NumberOfLabels": 2, "EvaluationMetrics": {"Accuracy": 0.5}}).encode())
+import json, os, pathlib, sys, tempfile
+from comprehend import storage
+from comprehend.custom import order, train, uploads
+from comprehend.custom.trained import Trained
+asked = order.read(sys.argv[1:])
+found = {"NumberOfLabels": 2, "EvaluationMetrics": {"Accuracy": 0.5}}
+trained = Trained(found, {"custom.json": b"{}"}, {"confusion_matrix.json": b"[]"})
+train.store(asked, trained, storage.connect(), pathlib.Path(tempfile.mkdtemp()), uploads.put)
 """
 """Stores a model at once."""
 PRIES = (
     STORES
     + """
+import http.client, urllib.parse
 import boto3
-bucket, key = urllib.parse.urlsplit(order["Model"]).path.lstrip("/").split("/", 1)
+signed, to = urllib.parse.urlsplit(asked.model), urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL"])
+bucket, key = signed.path.lstrip("/").split("/", 1)
 client, said = boto3.client("s3"), []
 def tried(call, **more):
     try:
@@ -33,7 +31,6 @@ tried(client.get_object, Key=key)
 tried(client.put_object, Key=key, Body=b"another")
 tried(client.list_objects_v2)
 tried(client.delete_object, Key=key)
-signed, to = urllib.parse.urlsplit(order["Model"]), urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL"])
 for method, path in (("GET", signed.path), ("PUT", signed.path + "x"), ("DELETE", signed.path)):
     there = http.client.HTTPConnection(to.netloc)
     there.request(method, f"{path}?{signed.query}", b"", {"Host": signed.netloc})
@@ -42,10 +39,6 @@ client.put_object(Bucket="bucket", Key="pried", Body=json.dumps(said).encode())
 """
 )
 """The same, and writes to `s3://bucket/pried` what the role, and the signed URL, were good for besides."""
-WAITS = "import time\ntime.sleep(600)\n"
-"""Ends when it is told to."""
-
-
 PROGRAM = (
     "python3",
     "-c",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,6 +61,13 @@ def ended(server: Server, arn: str) -> dict[str, Any]:
     return until(look, f"the end of {arn}", 100.0)
 
 
+def names(body: bytes | None) -> list[str]:
+    """What the archive has."""
+    assert body is not None
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        return archive.getnames()
+
+
 def row_of(server: Server, name: str) -> Row:
     row = server.world.rows.get("123456789012", "us-east-1", KIND, name)
     assert row is not None
@@ -78,7 +87,7 @@ def test_what_is_stored_by_signed_urls_is_nobodys_else(
     built("comprehend")
     server.client("s3").put_object(Bucket="bucket", Key="program", Body=programs.PRIES.encode())
     monkeypatch.setattr(program, "PROGRAM", programs.PROGRAM)
-    arn = create(server, "films")
+    arn = create(server, "films", OutputDataConfig={"S3Uri": "s3://bucket/out"})
     found = ended(server, arn)
     assert found["Status"] == "TRAINED", found
     assert found["ClassifierMetadata"] == {
@@ -88,8 +97,11 @@ def test_what_is_stored_by_signed_urls_is_nobodys_else(
     assert found["SubmitTime"] <= found["TrainingStartTime"] <= found["TrainingEndTime"]
     assert found["TrainingEndTime"] <= found["EndTime"]
     row = row_of(server, "films")
-    assert artifacts.read(server.world, row, artifacts.MODEL) == b"a model"
+    assert names(artifacts.read(server.world, row, artifacts.MODEL)) == ["custom.json"]
     s3 = server.client("s3")
+    key = found["OutputDataConfig"]["S3Uri"].removeprefix("s3://bucket/")
+    body = s3.get_object(Bucket="bucket", Key=key)["Body"].read()
+    assert names(body) == ["confusion_matrix.json"]
     pried = json.loads(s3.get_object(Bucket="bucket", Key="pried")["Body"].read())
     assert pried[:4] == ["AccessDenied"] * 4, "the user's role"
     assert pried[4:] == [403] * 3, "the URL is for one object, and to put it"
@@ -102,6 +114,11 @@ def test_what_is_stored_by_signed_urls_is_nobodys_else(
         assert code(other.list_objects_v2, Bucket=bucket) == "AccessDenied"
         assert code(other.get_bucket_policy, Bucket=bucket) == "AccessDenied"
         assert bucket not in [each["Name"] for each in other.list_buckets()["Buckets"]]
-    server.client("comprehend").delete_document_classifier(DocumentClassifierArn=arn)
+    comprehend = server.client("comprehend")
+    copied = comprehend.import_model(SourceModelArn=arn, ModelName="copied")["ModelArn"]
+    until(lambda: told(server, copied)["Status"] == "TRAINED", "the copy")
+    assert told(server, copied)["ClassifierMetadata"] == found["ClassifierMetadata"]
+    comprehend.delete_document_classifier(DocumentClassifierArn=arn)
     until(lambda: server.world.rows.by_id(row.id) is None, "the end of the model")
     assert artifacts.read(server.world, row, artifacts.MODEL) is None
+    assert artifacts.exists(server.world, row_of(server, "copied"), artifacts.MODEL)
