@@ -114,7 +114,12 @@ class Encoder:
     def hidden(self, texts: Sequence[str], layers: Sequence[int] = LAYERS) -> list[States]:
         """The states of each text's tokens after these layers, of those that the graph tells, side by
         side."""
-        told, names = [], [f"{STATES}{layer}" for layer in layers]
+        return self.of_tokens(texts, [f"{STATES}{layer}" for layer in layers])
+
+    def of_tokens(self, texts: Sequence[str], names: Sequence[str]) -> list[States]:
+        """What these outputs of the graph say of each text's tokens, side by side: states after layers
+        (STATES and the layer's number), logits of heads for words."""
+        told = []
         for text, tokens in zip(texts, self._reader.read(texts), strict=True):
             pieces = windows(text, tokens)
             found = self._answers(pieces, [None] * len(pieces), names)
