@@ -27,7 +27,7 @@ TUNING, TUNED = 0.15, 5_000
 """What is held out of the training documents, at first, for temperatures and thresholds."""
 AGAIN = 25
 """Steps of the search with these documents, which begins with the weights that were found without."""
-BITS, WEIGHTS = 15, 5_500_000
+BITS, WEIGHTS = 14, 5_500_000
 """At most 2 * 2**BITS buckets of n-grams, and so many weights of them."""
 TOGETHER, THREADS = 64, 4
 States = Callable[[Sequence[str]], numpy.ndarray]

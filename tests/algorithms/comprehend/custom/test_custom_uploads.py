@@ -29,12 +29,12 @@ class Taking(HTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    server: Taking
-
     def do_PUT(self) -> None:
+        server = self.server
+        assert isinstance(server, Taking)
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.taken.append((self.headers["Host"], self.path, body))
-        statuses = self.server.statuses
+        server.taken.append((self.headers["Host"], self.path, body))
+        statuses = server.statuses
         self.send_response(statuses.pop(0) if statuses else 200)
         self.send_header("Content-Length", "0")
         self.end_headers()
