@@ -18,26 +18,37 @@ from tests.waiting import until
 COUNT = 60
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.costs("a process that trains a classifier on the encoder")
-def test_a_classifier_is_trained(reader: Server) -> None:
-    s3, comprehend = reader.client("s3"), reader.client("comprehend")
+def begun(server: Server, name: str, count: int) -> str:
+    """The ARN of a classifier of so many letters of each kind."""
+    s3 = server.client("s3")
     s3.create_bucket(Bucket="letters")
-    s3.put_object(Bucket="letters", Key="train.csv", Body=made_texts.csv(COUNT))
-    arn = comprehend.create_document_classifier(
-        DocumentClassifierName="letters",
-        InputDataConfig={"S3Uri": "s3://letters/train.csv"},
+    s3.put_object(Bucket="letters", Key=f"{name}.csv", Body=made_texts.csv(count))
+    return server.client("comprehend").create_document_classifier(
+        DocumentClassifierName=name,
+        InputDataConfig={"S3Uri": f"s3://letters/{name}.csv"},
         OutputDataConfig={"S3Uri": "s3://letters/out"},
         DataAccessRoleArn=ROLE,
         LanguageCode="en",
     )["DocumentClassifierArn"]
 
-    def look() -> dict[str, Any] | None:
-        answer = comprehend.describe_document_classifier(DocumentClassifierArn=arn)
-        found = answer["DocumentClassifierProperties"]
-        return found if found["Status"] not in ("SUBMITTED", "TRAINING") else None
 
-    found = until(look, "the end of the training", 500.0)
+def past(server: Server, arn: str, *statuses: str) -> dict[str, Any]:
+    """The model's description once it is in none of these statuses."""
+
+    def look() -> dict[str, Any] | None:
+        answer = server.client("comprehend").describe_document_classifier(DocumentClassifierArn=arn)
+        found = answer["DocumentClassifierProperties"]
+        return found if found["Status"] not in statuses else None
+
+    return until(look, f"past {statuses}", 500.0)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.costs("a process that trains a classifier on the encoder")
+def test_a_classifier_is_trained(reader: Server) -> None:
+    s3 = reader.client("s3")
+    arn = begun(reader, "letters", COUNT)
+    found = past(reader, arn, "SUBMITTED", "TRAINING")
     assert found["Status"] == "TRAINED", found
     metadata = found["ClassifierMetadata"]
     assert metadata["NumberOfLabels"] == 2
@@ -61,3 +72,16 @@ def test_a_classifier_is_trained(reader: Server) -> None:
     ]
     assert texts
     assert not [each for each in texts if b"We talked about" in each]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.costs("a process that begins to train a classifier")
+def test_a_training_is_stopped(reader: Server) -> None:
+    arn = begun(reader, "many", 20_000)
+    assert past(reader, arn, "SUBMITTED")["Status"] == "TRAINING"
+    reader.client("comprehend").stop_training_document_classifier(DocumentClassifierArn=arn)
+    found = past(reader, arn, "TRAINING", "STOP_REQUESTED")
+    assert found["Status"] == "STOPPED", found
+    row = reader.world.rows.get("123456789012", "us-east-1", "document-classifier", "many")
+    assert row is not None
+    assert artifacts.read(reader.world, row, artifacts.MODEL) is None
