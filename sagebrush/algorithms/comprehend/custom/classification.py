@@ -57,6 +57,7 @@ def train(order: Order, storage: Storage, models: Path, stopping: Stopping) -> T
         "Kind": order.kind,
         "LanguageCode": order.language,
         "Mode": order.mode,
+        "DocumentType": order.data.get("DocumentType", "PLAIN_TEXT_DOCUMENT"),
         "Labels": list(data.labels),
         "Encoder": encoder.identity,
     }

@@ -64,14 +64,18 @@ async def _answered(ctx: Ctx, request: Doc, task: str) -> Doc:
         text = request["Text"]
         limits.check_text(text, limits.DOCUMENT)
         body = json.dumps({"Task": task, "LanguageCode": "", "Texts": [text]}).encode()
-        answer = await _asked(ctx, row, body, analysis.JSON)
-        metrics.note(ctx.world, row, len(text))
+        try:
+            answer = await _asked(ctx, row, body, analysis.JSON)
+        except AwsError as error:
+            metrics.refused(ctx.world, row, len(text), error.code)
+            raise
+        metrics.answered(ctx.world, row, len(text))
         return answer
     answer = await _asked(ctx, row, _file(request["Bytes"]), FILE)
     if refusal := answer.get("Unreadable"):
         raise _unreadable(refusal["Reason"], refusal["Message"])
     pages = answer["DocumentMetadata"]["ExtractedCharacters"]
-    metrics.note(ctx.world, row, sum(page["Count"] for page in pages))
+    metrics.answered(ctx.world, row, sum(page["Count"] for page in pages))
     return answer
 
 

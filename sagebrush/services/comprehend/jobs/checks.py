@@ -20,6 +20,7 @@ MODELS = {
     "EntityRecognizerArn": "entity-recognizer",
 }
 """Member that names a job's custom model -> the type of the model."""
+MEMBERS = {kind: member for member, kind in MODELS.items()}
 LINE, FILE = "ONE_DOC_PER_LINE", "ONE_DOC_PER_FILE"
 TOPICS = 10
 """Topics of a job that names no number."""

@@ -78,8 +78,9 @@ def _start(family: Family, ctx: Ctx, request: Doc) -> Doc:
     if before is None:
         model = checks.check(ctx, family, request)
         plan: Plan = {"tags": given, "request": digest}
-        if model is not None:
+        if model is not None:  # of a flywheel the one that is active now
             plan["model"] = model.archive
+            request = {**request, checks.MEMBERS[model.kind]: model.arn}
         row = _drafted(ctx, family, request, job_id, plan)
         roles.require(ctx, request["DataAccessRoleArn"], row.doc["JobArn"])
         try:

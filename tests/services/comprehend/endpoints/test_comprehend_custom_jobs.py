@@ -74,6 +74,8 @@ def test_the_program_gets_the_models_archive(
     url = urlsplit(told["Model"])
     assert url.path == f"/{BUCKET}/{key}/model.tar.gz"
     assert "X-Amz-Signature" in url.query
+    named = row.doc.get("DocumentClassifierArn") or row.doc["EntityRecognizerArn"]
+    assert named.endswith(key)  # also of a flywheel: the model is in use
 
 
 def test_other_jobs_have_no_model(stand: Stand) -> None:

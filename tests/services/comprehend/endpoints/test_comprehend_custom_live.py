@@ -1,11 +1,11 @@
-"""A custom classifier from its training data to a real-time endpoint and a job, by boto3 alone."""
+"""Custom models from their training data to real-time endpoints and jobs, by boto3 alone."""
 
 from __future__ import annotations
 
 import io
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -25,6 +25,13 @@ SUBJECTS = {
     "COOKING": "Simmer the {} with butter and garlic, then bake it with {} in a hot oven.",
     "SAILING": "The {} left the harbour at dawn, and the crew raised {} sails in the wind.",
 }
+SHIPS = ["Silver Gull", "North Wind", "Sea Fox", "Morning Star", "Old Duke", "Red Heron", "Swift"]
+CAPTAINS = ["Ada Quill", "Tom Harrow", "Ines Marsh", "Bo Lind", "Grace Odell", "Ed Rook", "Una Fay"]
+FORMS = [
+    "The {ship} sailed at noon under the command of captain {captain}.",
+    "Captain {captain} brought the {ship} back to the harbour.",
+    "Nobody but {captain} has ever steered the {ship} through the strait.",
+]
 THINGS = [
     "soup", "red", "onion", "small", "fish", "white", "rice", "old", "bread", "heavy", "sauce", "two",
 ]  # fmt: skip
@@ -54,23 +61,70 @@ def classifier(server: Server) -> str:
         LanguageCode="en",
     )["DocumentClassifierArn"]
 
-    def look() -> dict[str, Any] | None:
+    def look() -> dict[str, Any]:
         found = client.describe_document_classifier(DocumentClassifierArn=arn)
-        told = found["DocumentClassifierProperties"]
+        return found["DocumentClassifierProperties"]
+
+    trained(look)
+    return arn
+
+
+@pytest.fixture(scope="module")
+def recognizer(server: Server) -> str:
+    """The ARN of a trained recognizer of ships and their captains."""
+    lines, marks = [], ["File,Line,Begin Offset,End Offset,Type"]
+    pairs = ((form, a, b) for form in FORMS for a in SHIPS for b in CAPTAINS)
+    for number, (form, ship, captain) in enumerate(pairs):
+        text = form.format(ship=ship, captain=captain)
+        for kind, name in (("SHIP", ship), ("CAPTAIN", captain)):
+            begin = text.index(name)
+            marks.append(f"names.txt,{number},{begin},{begin + len(name)},{kind}")
+        lines.append(text)
+    put(server, "names.txt", "\n".join(lines).encode())
+    put(server, "marks.csv", "\n".join(marks).encode())
+    client = server.client("comprehend")
+    arn = client.create_entity_recognizer(
+        RecognizerName="names",
+        DataAccessRoleArn=ROLE,
+        InputDataConfig={
+            "EntityTypes": [{"Type": "SHIP"}, {"Type": "CAPTAIN"}],
+            "Documents": {"S3Uri": "s3://bucket/names.txt"},
+            "Annotations": {"S3Uri": "s3://bucket/marks.csv"},
+        },
+        LanguageCode="en",
+    )["EntityRecognizerArn"]
+
+    def look() -> dict[str, Any]:
+        found = client.describe_entity_recognizer(EntityRecognizerArn=arn)
+        return found["EntityRecognizerProperties"]
+
+    trained(look)
+    return arn
+
+
+def trained(look: Callable[[], dict[str, Any]]) -> None:
+    """The model that `look` describes is trained."""
+
+    def over() -> dict[str, Any] | None:
+        told = look()
         return told if told["Status"] not in ("SUBMITTED", "TRAINING") else None
 
-    told = until(look, "the end of the training", 240.0)
+    told = until(over, "the end of the training", 240.0)
     assert told["Status"] in ("TRAINED", "TRAINED_WITH_WARNING"), told
-    return arn
 
 
 @pytest.fixture(scope="module")
 def endpoint(server: Server, classifier: str) -> str:
     """The ARN of an endpoint of the classifier that is in service."""
+    return serving(server, "subjects", classifier)
+
+
+def serving(server: Server, name: str, model: str) -> str:
+    """The ARN of an endpoint that serves the model."""
     client = server.client("comprehend")
-    arn = client.create_endpoint(
-        EndpointName="subjects", ModelArn=classifier, DesiredInferenceUnits=1
-    )["EndpointArn"]
+    arn = client.create_endpoint(EndpointName=name, ModelArn=model, DesiredInferenceUnits=1)[
+        "EndpointArn"
+    ]
 
     def look() -> dict[str, Any] | None:
         told = client.describe_endpoint(EndpointArn=arn)["EndpointProperties"]
@@ -137,7 +191,9 @@ def test_a_job_classifies_lines_and_files(server: Server, classifier: str) -> No
             OutputDataConfig={"S3Uri": "s3://bucket/out"},
             DataAccessRoleArn=ROLE,
         )["JobId"]
-    lines, files = (records(server, jobs[folder]) for folder in ("lines", "files"))
+    lines, files = (
+        records(server, "DocumentClassification", jobs[folder]) for folder in ("lines", "files")
+    )
     assert [each["Line"] for each in lines] == ["0", "1", "2"]
     assert lines[1]["ErrorCode"] == "EMPTY_DOCUMENT"
     assert [each["Classes"][0]["Name"] for each in (lines[0], lines[2])] == ["COOKING", "SAILING"]
@@ -147,13 +203,44 @@ def test_a_job_classifies_lines_and_files(server: Server, classifier: str) -> No
     assert files[1]["DocumentMetadata"] == {"PageNumber": 2, "Pages": 2}
 
 
-def records(server: Server, job: str) -> list[dict[str, Any]]:
+def test_entities_are_recognised_in_real_time_and_in_a_job(server: Server, recognizer: str) -> None:
+    client = server.client("comprehend")
+    arn = serving(server, "names", recognizer)
+    text = FORMS[0].format(ship="Morning Star", captain="Ada Quill")
+    found = client.detect_entities(Text=text, EndpointArn=arn)["Entities"]
+    assert {(each["Type"], each["Text"]) for each in found} == {
+        ("SHIP", "Morning Star"), ("CAPTAIN", "Ada Quill"),
+    }  # fmt: skip
+    for each in found:
+        assert text[each["BeginOffset"] : each["EndOffset"]] == each["Text"]
+    answer = client.detect_entities(Bytes=word(f"Log\n{text}"), EndpointArn=arn)
+    blocks = {each["Id"]: each["Text"] for each in answer["Blocks"]}
+    for each in answer["Entities"]:
+        (reference,) = each["BlockReferences"]
+        assert blocks[reference["BlockId"]] == text
+        assert text[reference["BeginOffset"] : reference["EndOffset"]] == each["Text"]
+    put(server, "texts/a.txt", text.encode())
+    job = client.start_entities_detection_job(
+        EntityRecognizerArn=recognizer,
+        InputDataConfig={"S3Uri": "s3://bucket/texts/"},
+        OutputDataConfig={"S3Uri": "s3://bucket/out"},
+        DataAccessRoleArn=ROLE,
+        LanguageCode="en",
+    )["JobId"]
+    (record,) = records(server, "EntitiesDetection", job)
+    assert (record["Line"], record["Entities"]) == (0, found)
+
+
+def records(server: Server, noun: str, job: str) -> list[dict[str, Any]]:
     """What the job wrote."""
     client = server.client("comprehend")
+    describe = {
+        "DocumentClassification": client.describe_document_classification_job,
+        "EntitiesDetection": client.describe_entities_detection_job,
+    }[noun]
 
     def look() -> dict[str, Any] | None:
-        found = client.describe_document_classification_job(JobId=job)
-        told = found["DocumentClassificationJobProperties"]
+        told = describe(JobId=job)[f"{noun}JobProperties"]
         return told if told["JobStatus"] in ("COMPLETED", "FAILED") else None
 
     told = until(look, f"the end of {job}", 100.0)

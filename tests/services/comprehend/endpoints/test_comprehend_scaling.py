@@ -16,6 +16,12 @@ DIMENSIONS = {
     RECOGNIZER: "comprehend:entity-recognizer-endpoint:DesiredInferenceUnits",
 }
 KINDS = ("document-classifier-endpoint", "entity-recognizer-endpoint")
+METRICS = (
+    "ConsumedInferenceUnits",
+    "InferenceUtilization",
+    "ProvisionedInferenceUnits",
+    "RequestedInferenceUnits",
+)
 TRACKING = {
     "TargetValue": 70.0,
     "PredefinedMetricSpecification": {"PredefinedMetricType": "ComprehendInferenceUtilization"},
@@ -62,7 +68,7 @@ class Scaled:
 def answered(stand: Stand, characters: int) -> None:
     """A request of so many characters to the one endpoint was answered."""
     (row,) = (row for kind in KINDS for row in stand.app.world.rows.select(kind))
-    metrics.note(stand.app.world, row, characters)
+    metrics.answered(stand.app.world, row, characters)
     stand.app.world.unit_counts.flush()
 
 
@@ -151,15 +157,17 @@ def test_an_endpoint_that_is_deleted_is_no_target_any_more(stand: Stand) -> None
 
 def test_requests_are_measured_in_units(stand: Stand) -> None:
     arn = stand.served(units=2)
+    (row,) = stand.app.world.rows.select(KINDS[0])
     answered(stand, 3_000)
     answered(stand, 6_000)
+    metrics.refused(stand.app.world, row, 600, metrics.THROTTLED)
+    metrics.refused(stand.app.world, row, 600, "InternalServerException")
+    stand.app.world.unit_counts.flush()
     own = stand.ctx.call("cloudwatch", "ListMetrics", {"Namespace": "AWS/Comprehend"})["Metrics"]
-    assert {each["MetricName"] for each in own} == {
-        "ConsumedInferenceUnits", "InferenceUtilization", "ProvisionedInferenceUnits",
-    }  # fmt: skip
+    assert {each["MetricName"] for each in own} == set(METRICS)
     assert own[0]["Dimensions"] == [{"Name": "EndpointArn", "Value": arn}]
     values = {}
-    for name in ("ConsumedInferenceUnits", "InferenceUtilization", "ProvisionedInferenceUnits"):
+    for name in METRICS:
         now = dt.datetime.fromtimestamp(stand.clock.now, dt.UTC)
         asked = {
             "Namespace": "AWS/Comprehend",
@@ -173,5 +181,6 @@ def test_requests_are_measured_in_units(stand: Stand) -> None:
         found = stand.ctx.call("cloudwatch", "GetMetricStatistics", asked)["Datapoints"]
         values[name] = (sum(p["Sum"] for p in found), found[0]["Average"])
     assert values["ConsumedInferenceUnits"][0] == pytest.approx(1.5)
+    assert values["RequestedInferenceUnits"][0] == pytest.approx(1.6)
     assert values["InferenceUtilization"][0] == pytest.approx(75.0)
     assert values["ProvisionedInferenceUnits"][1] == 2.0
