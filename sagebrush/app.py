@@ -50,6 +50,7 @@ from sagebrush.routing.functions.images import Images
 from sagebrush.routing.health import Health
 from sagebrush.routing.notebooks import Notebooks
 from sagebrush.routing.tallies import Tallies
+from sagebrush.routing.unit_counts import UnitCounts
 from sagebrush.samples.downloads import Samples
 from sagebrush.samples.remote import Remote
 from sagebrush.services.lambda_.workers import Workers
@@ -185,8 +186,7 @@ class App:
         settings, keys = self.settings, self.settings.home / "keys"
         db = Db(self.home.database)
         rows, series = Rows(db, clock), Series(db)
-        events = Events(db, clock, self._sources, self._interest)
-        news = News()
+        events, news = Events(db, clock, self._sources, self._interest), News()
         rows.changed = lambda tx, old, new: (
             events.changed(tx, old, new), news.changed(tx, old, new),
         )  # fmt: skip
@@ -226,6 +226,7 @@ class App:
             health=Health(self.backend, clock, due),
             notebooks=Notebooks(settings, rows, self.backend, clock),
             function_counts=FunctionCounts(series, clock),
+            unit_counts=UnitCounts(series, clock),
             functions=self._functions(measured, clock),
             credentials=CredentialBook(
                 keys, settings.account, settings.role, clock, users.holder(rows, settings.role)
@@ -340,6 +341,7 @@ class App:
         self._http.stop(timeout + 10)
         self.world.tallies.flush()
         self.world.function_counts.flush()
+        self.world.unit_counts.flush()
         self._asides.shutdown()
         self.world.captures.stop()
         self.backend.close()

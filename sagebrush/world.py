@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sagebrush.routing.health import Health
     from sagebrush.routing.notebooks import Notebooks
     from sagebrush.routing.tallies import Tallies
+    from sagebrush.routing.unit_counts import UnitCounts
     from sagebrush.samples.downloads import Samples
     from sagebrush.settings import Settings
     from sagebrush.store.db import Db, Tx
@@ -179,6 +180,8 @@ class World:
     """Host names, tokens and use of notebooks."""
     function_counts: FunctionCounts
     """Counts of functions' invocations, for their metrics."""
+    unit_counts: UnitCounts
+    """What requests to endpoints of custom text models consume, for their metrics."""
     functions: Functions
     """Execution environments of Lambda functions."""
     credentials: CredentialBook

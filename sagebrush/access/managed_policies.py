@@ -138,6 +138,12 @@ KNOWN: Mapping[str, Mapping[str, Any]] = {
                "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms",
                "cloudwatch:GetMetricData")
     ),
+    "arn:aws:iam::aws:policy/aws-service-role/AWSApplicationAutoscalingComprehendEndpointPolicy":
+    _policy(
+        _allow("comprehend:DescribeEndpoint", "comprehend:UpdateEndpoint",
+               "cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms",
+               "cloudwatch:DeleteAlarms", "cloudwatch:GetMetricData")
+    ),
     "arn:aws:iam::aws:policy/AmazonEventBridgeFullAccess": _policy(_allow("events:*")),
 }  # fmt: skip
 """Policy ARN -> document."""

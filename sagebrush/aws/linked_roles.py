@@ -20,6 +20,7 @@ _NAMES: Mapping[str, str] = {
     "rds": "RDS",
     "sagemaker": "AmazonSageMakerNotebooks",
     "spot": "EC2Spot",
+    f"comprehend{_AUTOSCALING}": "ApplicationAutoScaling_ComprehendEndpoint",
     f"custom-resource{_AUTOSCALING}": "ApplicationAutoScaling_CustomResource",
     f"dynamodb{_AUTOSCALING}": "ApplicationAutoScaling_DynamoDBTable",
     f"ecs{_AUTOSCALING}": "ApplicationAutoScaling_ECSService",
@@ -28,6 +29,7 @@ _NAMES: Mapping[str, str] = {
 }
 """Service principal without its domain -> what its role is called after `AWSServiceRoleFor`."""
 _POLICIES: Mapping[str, str] = {
+    f"comprehend{_AUTOSCALING}": "AWSApplicationAutoscalingComprehendEndpointPolicy",
     f"sagemaker{_AUTOSCALING}": "AWSApplicationAutoscalingSageMakerEndpointPolicy",
 }
 """Service principal without its domain -> the policy that AWS attaches to its role, where the service

@@ -114,6 +114,7 @@ class Reset:
         world.executing.empty()
         world.tallies.drop()
         world.function_counts.drop()
+        world.unit_counts.drop()
         world.mappings_changed()
         world.functions.empty()
         world.captures.drop()  # of answers that were on their way meanwhile

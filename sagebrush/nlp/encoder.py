@@ -11,6 +11,7 @@ shall depend on other texts.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,10 +83,17 @@ class Encoder:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        graph = (folder / GRAPH).read_bytes()
+        self.identity = hashlib.sha256(graph).hexdigest()
+        """Of the graph: what was learned from the states of one is of no use with those of another."""
         self._session = onnxruntime.InferenceSession(
-            (folder / GRAPH).read_bytes(), options, providers=["CPUExecutionProvider"]
+            graph, options, providers=["CPUExecutionProvider"]
         )
         names = [each.name for each in self._session.get_outputs()]
+        self.width = next(
+            each.shape[-1] for each in self._session.get_outputs() if each.name.startswith(STATES)
+        )
+        """Of a token's state."""
         self._names = [name for name in names if not name.startswith(STATES)]
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
@@ -106,7 +114,12 @@ class Encoder:
     def hidden(self, texts: Sequence[str], layers: Sequence[int] = LAYERS) -> list[States]:
         """The states of each text's tokens after these layers, of those that the graph tells, side by
         side."""
-        told, names = [], [f"{STATES}{layer}" for layer in layers]
+        return self.of_tokens(texts, [f"{STATES}{layer}" for layer in layers])
+
+    def of_tokens(self, texts: Sequence[str], names: Sequence[str]) -> list[States]:
+        """What these outputs of the graph say of each text's tokens, side by side: states after layers
+        (STATES and the layer's number), logits of heads for words."""
+        told = []
         for text, tokens in zip(texts, self._reader.read(texts), strict=True):
             pieces = windows(text, tokens)
             found = self._answers(pieces, [None] * len(pieces), names)
@@ -119,6 +132,22 @@ class Encoder:
                 )
             )
         return told
+
+    def summaries(
+        self, texts: Sequence[str], layers: Sequence[int], heads: Sequence[str] = ()
+    ) -> numpy.ndarray:
+        """A row for each text: the mean of its tokens' states after each of these layers, the greatest of
+        each after the last, and the logits of heads of whole texts, mean of its windows. Zeros for a
+        text without tokens."""
+        names = [f"{STATES}{layer}" for layer in layers]
+        found: list[numpy.ndarray | None] = []
+        for text, tokens in zip(texts, self._reader.read(texts), strict=True):
+            pieces = windows(text, tokens)
+            told = self._answers(pieces, [None] * len(pieces), [*names, *heads])
+            found.append(_summary(told, names, heads) if told else None)
+        width = next((len(each) for each in found if each is not None), 0)
+        none = numpy.zeros(width, numpy.float32)
+        return numpy.array([none if each is None else each for each in found], numpy.float32)
 
     def towards(self, reading: Reading, targets: Sequence[Span], head: str) -> numpy.ndarray:
         """The logits of a head for targets, [targets, classes]: what its sentence says of each span.
@@ -153,6 +182,15 @@ class Encoder:
                     found = output[row]
                     told[at][name] = found[1 : 1 + len(pieces[at])] if found.ndim > 1 else found
         return told
+
+
+def _summary(
+    told: Sequence[Mapping[str, numpy.ndarray]], layers: Sequence[str], heads: Sequence[str]
+) -> numpy.ndarray:
+    states = [numpy.concatenate([each[name] for each in told]) for name in layers]
+    parts = [each.mean(0) for each in states] + [states[-1].max(0)]
+    parts += [numpy.mean([each[head] for each in told], 0) for head in heads]
+    return numpy.concatenate(parts)
 
 
 def _joined(places: Sequence[numpy.ndarray]) -> numpy.ndarray:

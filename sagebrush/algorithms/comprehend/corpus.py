@@ -58,25 +58,28 @@ def read(storage: Storage, told: Told) -> Iterator[Document]:
 
 
 def _files(storage: Storage, told: Told) -> Iterator[Document]:
-    """Each object as a document, several asked for at once: for small ones that takes most of the time."""
+    """Each object as a document, or its pages where a custom model reads them; several asked for at once: for small ones that takes most of the time."""
 
-    def one(found: Found) -> Document:
+    def one(found: Found) -> list[Document]:
         blocks = storage.blocks(told.bucket, found)
-        return documents.of_file(told.name(found.key), blocks, told.limits.document)
+        name, limit = told.name(found.key), told.limits.document
+        if told.model:
+            return documents.of_pages(name, blocks, limit)
+        return [documents.of_file(name, blocks, limit)]
 
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="read")
-    asked: deque[tuple[Future[Document], int]] = deque()
+    asked: deque[tuple[Future[list[Document]], int]] = deque()
     held = 0
     try:
         for found in _objects(storage, told):
             while asked and (len(asked) == 2 * THREADS or held + found.size > HELD):
                 done, size = asked.popleft()
                 held -= size
-                yield done.result()
+                yield from done.result()
             asked.append((pool.submit(one, found), found.size))
             held += found.size
         while asked:
-            yield asked.popleft()[0].result()
+            yield from asked.popleft()[0].result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

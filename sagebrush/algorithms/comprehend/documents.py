@@ -7,11 +7,26 @@ whoever decodes the file as UTF-8.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from . import failures
 from .failures import DocumentError
+
+PLAIN = "PLAIN_TEXT"
+"""The DocumentType of a file without pages."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which page of a file a document is."""
+
+    number: int
+    """From 1."""
+    of: int
+    kind: str
+    """The file's DocumentType."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +41,8 @@ class Document:
     ending: str = ""
     """How its line ended."""
     error: DocumentError | None = None
+    page: Page | None = None
+    """None where the file has no pages: it is plain text."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +82,37 @@ def of_file(file: str, blocks: Iterable[bytes], limit: int) -> Document:
         return replace(place, text=held.decode())
     except UnicodeDecodeError:
         return replace(place, error=failures.ENCODING)
+
+
+def of_pages(file: str, blocks: Iterable[bytes], limit: int) -> list[Document]:
+    """The pages of a file of whatever kind `nlp.documents` reads, each as a document; of plain text, which may
+    have `limit` bytes, the one."""
+    reader = importlib.import_module("nlp.documents")
+    limits = replace(reader.ASYNCHRONOUS, plain=limit)
+    most, held = max(limits.pdf, limits.word, limit), bytearray()
+    for block in blocks:
+        held += block
+        if len(held) > most:
+            return [Document(file, None, error=failures.too_large(most))]
+    if not held:
+        return [Document(file, None, error=failures.EMPTY)]
+    try:
+        found = reader.read(bytes(held), limits)
+    except reader.Unreadable as error:
+        return [Document(file, None, error=DocumentError(error.reason, str(error)))]
+    if found.kind == PLAIN:
+        return [Document(file, None, found.text)]
+    wrong = {each.page: DocumentError(each.code, each.message) for each in found.errors}
+    return [
+        Document(
+            file,
+            None,
+            text,
+            error=wrong.get(number) or (None if text.strip() else failures.EMPTY),
+            page=Page(number, len(found.pages), found.kind),
+        )
+        for number, text in enumerate(found.pages, 1)
+    ]
 
 
 def lines(blocks: Iterable[bytes], limit: int) -> Iterator[Line]:

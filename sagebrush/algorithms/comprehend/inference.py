@@ -1,7 +1,9 @@
 """Comprehend's model server: `{"Task": ..., "LanguageCode": ..., "Texts": [...]}` in, `{"Results": [...]}` out.
 
-A task is the name of the operation that asks, a result the document that it answers
-(`nlp.analyser`). Requests that wait are answered together, so that texts share the encoder's batches.
+A task is the name of the operation that asks, a result the document that it answers: by the models that come
+with Sagebrush (`nlp.analyser`), or by the custom model in the model's folder (`custom.serving`), which takes
+also the bytes of a file. Each text is read alone, so that requests which wait gain nothing by being answered
+together.
 """
 
 from __future__ import annotations
@@ -9,7 +11,6 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +21,12 @@ if not __package__:  # loaded by its path, as the model server loads any inferen
 from contract.errors import BadRequest
 
 from . import package
+from .custom import serving
 
 JSON = "application/json"
+FILE = "application/octet-stream"
+UNKNOWN = "UnknownTask"
+"""The analyser's error, whose module a custom model does not need."""
 
 
 class Request(NamedTuple):
@@ -32,14 +37,25 @@ class Request(NamedTuple):
     texts: tuple[str, ...]
 
 
+class File(NamedTuple):
+    """A file that a custom model is to read."""
+
+    body: bytes
+
+
 def model_fn(model_dir: str) -> Any:
-    """The analyser over the models that come with Sagebrush, or those of SAGEBRUSH_MODELS."""
+    """The custom model in the folder; else the analyser over the models that come with Sagebrush, or those
+    of SAGEBRUSH_MODELS."""
+    if (Path(model_dir) / serving.SETTINGS).is_file():
+        return serving.load(Path(model_dir))
     package.nlp()
     return importlib.import_module("nlp.analyser").Analyser(package.models())
 
 
-def input_fn(body: bytes | str, content_type: str = JSON) -> Request:
+def input_fn(body: bytes | str, content_type: str = JSON) -> Request | File:
     """The request. Raises BadRequest for what is none; its message has nothing of the text."""
+    if content_type == FILE:
+        return File(body.encode() if isinstance(body, str) else body)
     try:
         found = json.loads(body)
         request = Request(found["Task"], found["LanguageCode"], tuple(found["Texts"]))
@@ -50,32 +66,23 @@ def input_fn(body: bytes | str, content_type: str = JSON) -> Request:
     return request
 
 
-def predict_fn(request: Request, analyser: Any) -> list[dict[str, Any]]:
-    """A document for each text. Raises BadRequest for a task that there is not, and RuntimeError.
+def predict_fn(request: Request | File, model: Any) -> list[dict[str, Any]]:
+    """A document for each text, or for the file. Raises BadRequest for a task that there is not, and
+    RuntimeError.
 
     What a model raises may quote the text, and would be in a log: only its kind is told.
     """
-    unknown = importlib.import_module("nlp.analyser").UnknownTask
+    file = isinstance(request, File)
+    if file and not isinstance(model, serving.Custom):
+        raise BadRequest("Files are read by custom models alone")
     try:
-        return analyser.answer(request.task, request.language, request.texts)
-    except unknown as error:
-        raise BadRequest(f"There is no task {request.task}") from error
+        if file:
+            return [model.read(request.body)]
+        return model.answer(request.task, request.language, request.texts)
     except Exception as error:
-        raise RuntimeError(f"{request.task} failed: {type(error).__name__}") from None
-
-
-def predict_batch_fn(requests: Sequence[Request], analyser: Any) -> list[list[dict[str, Any]]]:
-    """The answers to several requests: those of one task and language go through the models together."""
-    answers: list[list[dict[str, Any]]] = [[] for _ in requests]
-    groups: dict[tuple[str, str], list[int]] = {}
-    for place, request in enumerate(requests):
-        groups.setdefault((request.task, request.language), []).append(place)
-    for (task, language), places in groups.items():
-        texts = tuple(text for place in places for text in requests[place].texts)
-        found = iter(predict_fn(Request(task, language, texts), analyser))
-        for place in places:
-            answers[place] = [next(found) for _ in requests[place].texts]
-    return answers
+        if type(error).__name__ == UNKNOWN:
+            raise BadRequest("There is no such task") from error
+        raise RuntimeError(f"The model failed: {type(error).__name__}") from None
 
 
 def output_fn(results: list[dict[str, Any]], accept: str = JSON) -> tuple[str, str]:

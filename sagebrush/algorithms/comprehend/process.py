@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from . import corpus, failures, package, program, results, storage
+from .custom import downloads, serving
+from .custom.records import Records
 from .documents import Document
 from .failures import JobFailed
 from .program import Stopping, say
@@ -39,18 +41,40 @@ class Analyser(Protocol):
 def work(told: Told, folder: Path, stopping: Stopping) -> None:
     """The results of every document are in S3, or of those up to a stop. Raises JobFailed."""
     package.nlp()
+    if told.model:
+        custom = _custom(downloads.model(told.model, folder))
+        done(storage.connect(), custom, told, folder, stopping, Records(custom.kind))
+        return
     analyser = importlib.import_module("nlp.analyser").Analyser(package.models())
     done(storage.connect(), analyser, told, folder, stopping)
 
 
-def done(given: Storage, analyser: Analyser, told: Told, folder: Path, stopping: Stopping) -> int:
-    """How many documents have results in S3. Raises JobFailed."""
+def _custom(folder: Path) -> serving.Custom:
+    """The custom model in the folder. Raises JobFailed where it cannot be used here."""
+    try:
+        return serving.load(folder)
+    except Exception as error:
+        _refuse(error)
+        raise
+
+
+def done(
+    given: Storage,
+    analyser: Analyser,
+    told: Told,
+    folder: Path,
+    stopping: Stopping,
+    written_as: Form | None = None,
+) -> int:
+    """How many documents have results in S3, each as `written_as` has it, or else as the job's redaction
+    does. Raises JobFailed."""
     corpus.check(given, told)
 
     def put(name: str, file: Path) -> None:
         given.put(told.output[0], told.place + name, file)
 
-    with closing(results.KINDS[told.results](folder, put, form(told.redaction))) as written:
+    form = written_as or record_of(told.redaction)
+    with closing(results.KINDS[told.results](folder, put, form)) as written:
         count = _analysed(given, analyser, told, written, stopping)
         written.finish()
     say(f"{count} documents are analysed and stored")
@@ -112,11 +136,14 @@ def _refuse(error: Exception) -> None:
     if type(error).__name__ in ("ModelMissing", "UnknownTask"):  # of a module found at run time
         words = f"MODEL_NOT_AVAILABLE: There is no model for this: {error}."
         raise JobFailed(words) from error
+    if type(error).__name__ == "OtherEncoder":
+        words = f"MODEL_NOT_AVAILABLE: {error}"
+        raise JobFailed(words) from error
     if isinstance(error, MemoryError):
         raise error
 
 
-def form(redaction: Mapping[str, Any] | None) -> Form:
+def record_of(redaction: Mapping[str, Any] | None) -> Form:
     """What is written of each document: its record, or the document itself without its personal data."""
     return results.record if redaction is None else _Redacted(redaction)
 

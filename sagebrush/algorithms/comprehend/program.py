@@ -25,9 +25,18 @@ MESSAGE = 1024
 """Bytes that are told."""
 
 
+class Stopped(Exception):
+    """The work was told to stop, and leaves nothing."""
+
+
 def run(work: Work, arguments: list[str]) -> int:
+    """The exit status of the work on the job that the arguments tell of, as `framed` has it."""
+    return framed(lambda folder, stopping: work(told.read(arguments), folder, stopping))
+
+
+def framed(work: Callable[[Path, Stopping], None]) -> int:
     """The exit status of the work: 0, also where it was stopped, else 1 with the job's Message in
-    /opt/ml/output/message."""
+    /opt/ml/output/message. `work` takes a folder for its files, and whether to end."""
     stopping = threading.Event()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda _number, _frame: stopping.set())
@@ -35,7 +44,9 @@ def run(work: Work, arguments: list[str]) -> int:
     folder = root / "processing" / "work"
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        work(told.read(arguments), folder, stopping.is_set)
+        work(folder, stopping.is_set)
+    except Stopped:
+        say("Stopped")
     except JobFailed as error:
         return _failed(root, str(error))
     except Exception as error:

@@ -41,6 +41,11 @@ Put = Callable[[str, Path], None]
 
 def record(document: Document, answer: Answer) -> str:
     """The line of JSON that tells of one document."""
+    return json.dumps(members(document, answer), sort_keys=True) + "\n"
+
+
+def members(document: Document, answer: Answer) -> dict[str, Any]:
+    """What is told of one document."""
     found: dict[str, Any] = {"File": document.file}
     if document.line is not None:
         found["Line"] = document.line
@@ -48,7 +53,7 @@ def record(document: Document, answer: Answer) -> str:
         found |= {"ErrorCode": document.error.code, "ErrorMessage": document.error.message}
     else:
         found |= answer
-    return json.dumps(found, sort_keys=True) + "\n"
+    return found
 
 
 class Archive:

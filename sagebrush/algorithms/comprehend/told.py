@@ -39,6 +39,8 @@ class Told:
     limits: Limits
     redaction: Mapping[str, Any] | None
     topics: int
+    model: str = ""
+    """The URL that gives the archive of a custom model by GET; "" where none is used."""
 
     @property
     def place(self) -> str:
@@ -72,4 +74,5 @@ def read(arguments: Sequence[str]) -> Told:
         ),
         found["Redaction"],
         found["Topics"] or 0,
+        found["Model"] or "",
     )

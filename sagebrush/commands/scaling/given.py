@@ -189,4 +189,4 @@ def _alarms(given: Doc, kind: str, dimension: str, name: str) -> list[Doc]:
 def _dimension(given: Doc) -> str:
     spec = given.get(CONFIGS[TRACKING], {}).get("PredefinedMetricSpecification", {})
     metric = resources.PREDEFINED.get(spec.get("PredefinedMetricType", ""))
-    return metric.dimension if metric else resources.INSTANCES
+    return metric.dimensions[0] if metric else resources.INSTANCES

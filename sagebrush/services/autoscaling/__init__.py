@@ -1,1 +1,1 @@
-"""Application Auto Scaling: scalable targets of SageMaker, their policies, schedules, activities."""
+"""Application Auto Scaling: scalable targets of SageMaker and Comprehend, their policies, schedules, activities."""

@@ -53,13 +53,13 @@ def triggered(alarm: str, policy: str) -> str:
 def waiting(target: Row, capacity: int) -> str:
     """The message of an activity whose capacity was set and is not there yet."""
     words = f"Successfully set {_words(target)} to {capacity}."
-    return f"{words} Waiting for change to be fulfilled by {resources.NAMESPACE}."
+    return f"{words} Waiting for change to be fulfilled by {target.doc['ServiceNamespace']}."
 
 
 def fulfilled(target: Row, capacity: int) -> str:
     """The message of an activity that succeeded."""
     words = f"Successfully set {_words(target)} to {capacity}."
-    return f"{words} Change successfully fulfilled by {resources.NAMESPACE}."
+    return f"{words} Change successfully fulfilled by {target.doc['ServiceNamespace']}."
 
 
 def failed(target: Row, capacity: int, reason: str) -> str:

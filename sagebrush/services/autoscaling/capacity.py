@@ -14,6 +14,10 @@ BURSTABLE = ("ml.t2.", "ml.t3.")
 scaling prerequisites")."""
 
 
+CHANGING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "CREATING", "UPDATING")
+"""Statuses in which a service is at work on a resource: SageMaker's, and Comprehend's."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """A resource's capacity as its service tells it."""
@@ -31,7 +35,7 @@ class Seen:
     @property
     def changing(self) -> bool:
         """Whether its service is at work on it."""
-        return self.status in ("Creating", "Updating", "SystemUpdating", "RollingBack")
+        return self.status in CHANGING
 
 
 def see(ctx: Ctx, dimension: Dimension, resource: str) -> Seen:
@@ -40,6 +44,8 @@ def see(ctx: Ctx, dimension: Dimension, resource: str) -> Seen:
     named = resources.names(dimension, resource)
     if dimension.name == resources.COPIES:
         return _component(ctx, named[0])
+    if dimension.namespace == resources.COMPREHEND:
+        return _units(ctx, named[0])
     doc = ctx.call("sagemaker", "DescribeEndpoint", {"EndpointName": named[0]})
     variants = [v for v in doc.get("ProductionVariants", ()) if v["VariantName"] == named[1]]
     if not variants or doc["EndpointStatus"] == "Deleting":
@@ -74,6 +80,20 @@ def _component(ctx: Ctx, name: str) -> Seen:
     )
 
 
+def _units(ctx: Ctx, arn: str) -> Seen:
+    """An endpoint of a custom model, whose capacity are its inference units."""
+    asked = {"EndpointArn": arn}
+    doc = ctx.call("comprehend", "DescribeEndpoint", asked)["EndpointProperties"]
+    if doc["Status"] == "DELETING":
+        raise Missing("ResourceNotFoundException", "The endpoint is being deleted.")
+    return Seen(
+        doc["Status"],
+        doc["DesiredInferenceUnits"],
+        doc.get("CurrentInferenceUnits", 0),
+        reason=doc.get("Message", ""),
+    )
+
+
 def set_to(ctx: Ctx, dimension: Dimension, resource: str, capacity: int) -> None:
     """The resource's service works towards that capacity. Raises what its operation raises."""
     named = resources.names(dimension, resource)
@@ -83,6 +103,10 @@ def set_to(ctx: Ctx, dimension: Dimension, resource: str, capacity: int) -> None
             "DesiredRuntimeConfig": {"CopyCount": capacity},
         }
         ctx.call("sagemaker", "UpdateInferenceComponentRuntimeConfig", params)
+        return
+    if dimension.namespace == resources.COMPREHEND:
+        params = {"EndpointArn": named[0], "DesiredInferenceUnits": capacity}
+        ctx.call("comprehend", "UpdateEndpoint", params)
         return
     wanted: Doc = {"VariantName": named[1], "DesiredInstanceCount": capacity}
     if dimension.name == resources.CONCURRENCY:

@@ -41,7 +41,7 @@ def check_policy(kind: str, request: Doc, dimension: Dimension) -> None:
     if kind == PREDICTIVE:
         raise invalid(
             "PredictiveScaling policies are not supported for the service namespace"
-            f" {resources.NAMESPACE}."
+            f" {dimension.namespace}."
         )
     given = [k for k, member in CONFIGS.items() if request.get(member) is not None]
     if given != [kind]:

@@ -199,7 +199,7 @@ class Step:
         wanted, end = task["capacity"], moment(self.now)
         if seen.changing:
             return Next(due=LOOK)
-        if seen.status == "Failed":
+        if seen.status in ("Failed", "FAILED"):
             said = activities.failed(self.row, wanted, seen.reason or "the resource has failed")
             self._tell(task, StatusCode="Failed", StatusMessage=said, EndTime=end)
             return self._ended(task, seen.desired, failed=self.now)
@@ -211,7 +211,7 @@ class Step:
             self._tell(task, StatusCode=code, StatusMessage=said, EndTime=end)
             return self._ended(task, seen.desired, failed=self.now if seen.reason else None)
         # an endpoint that sleeps has none of the instances that it has taken for its own
-        if seen.current != wanted and seen.status != "InService":
+        if seen.current != wanted and seen.status not in ("InService", "IN_SERVICE"):
             return Next(due=LOOK)
         said = activities.fulfilled(self.row, wanted)
         self._tell(task, StatusCode="Successful", StatusMessage=said, EndTime=end)

@@ -158,11 +158,11 @@ def delete_scaling_policy(ctx: Ctx, request: Doc) -> None:
 
 
 def get_predictive_scaling_forecast(ctx: Ctx, request: Doc) -> Doc:
-    """Raises ValidationException: SageMaker's resources have no predictive scaling."""
+    """Raises ValidationException: the resources here have no predictive scaling."""
     resources.check_namespace(request["ServiceNamespace"])
     raise resources.invalid(
         "GetPredictiveScalingForecast: PredictiveScaling policies are not supported for the service"
-        f" namespace {resources.NAMESPACE}."
+        f" namespace {request['ServiceNamespace']}."
     )
 
 

@@ -1,7 +1,8 @@
-"""The resources of SageMaker that can be scaled: how they are named, and which metrics they have.
+"""The resources that can be scaled, of SageMaker and of Comprehend: how they are named, and which metrics they
+have.
 
 Source: API reference of RegisterScalableTarget and PredefinedMetricSpecification; SageMaker's guide,
-"Automatic scaling of Amazon SageMaker AI models". Pure.
+"Automatic scaling of Amazon SageMaker AI models"; Comprehend's, "Auto scaling with endpoints". Pure.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ from dataclasses import dataclass
 
 from sagebrush.errors import AwsError, Doc
 
-NAMESPACE = "sagemaker"
+SAGEMAKER, COMPREHEND = "sagemaker", "comprehend"
 INSTANCES = "sagemaker:variant:DesiredInstanceCount"
 COPIES = "sagemaker:inference-component:DesiredCopyCount"
 CONCURRENCY = "sagemaker:variant:DesiredProvisionedConcurrency"
-PRINCIPAL = "sagemaker.application-autoscaling.amazonaws.com"
-"""The service whose linked role scales them."""
-METRICS = "AWS/SageMaker"
+CLASSIFIERS = "comprehend:document-classifier-endpoint:DesiredInferenceUnits"
+RECOGNIZERS = "comprehend:entity-recognizer-endpoint:DesiredInferenceUnits"
+UNITS = (CLASSIFIERS, RECOGNIZERS)
+METRICS = {SAGEMAKER: "AWS/SageMaker", COMPREHEND: "AWS/Comprehend"}
+"""Service namespace, of which there are no others -> the namespace of its metrics."""
+NAMES = {SAGEMAKER: "SageMaker", COMPREHEND: "Comprehend"}
+"""The same -> the service, as messages call it."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +38,25 @@ class Dimension:
     form: str
     """The same, for a message."""
 
+    @property
+    def namespace(self) -> str:
+        """The service namespace."""
+        return self.name.partition(":")[0]
+
 
 _VARIANT = re.compile(r"endpoint/([A-Za-z0-9-]{1,63})/variant/([A-Za-z0-9-]{1,63})")
 _COMPONENT = re.compile(r"inference-component/([A-Za-z0-9-]{1,63})")
 _FORM = "endpoint/ENDPOINT/variant/VARIANT"
+
+
+def _endpoints(name: str, kind: str) -> Dimension:
+    """The units of Comprehend's endpoints of that type, which go by their ARNs."""
+    pattern = re.compile(
+        rf"(arn:aws[^:]*:comprehend:[a-z0-9-]+:[0-9]{{12}}:{kind}/[A-Za-z0-9-]{{1,40}})"
+    )
+    form = f"arn:aws:comprehend:REGION:ACCOUNT:{kind}/NAME"
+    return Dimension(name, "desired inference units", pattern, form)
+
 
 DIMENSIONS: Mapping[str, Dimension] = {
     d.name: d
@@ -44,6 +64,8 @@ DIMENSIONS: Mapping[str, Dimension] = {
         Dimension(INSTANCES, "desired instance count", _VARIANT, _FORM),
         Dimension(COPIES, "desired copy count", _COMPONENT, "inference-component/NAME"),
         Dimension(CONCURRENCY, "desired provisioned concurrency", _VARIANT, _FORM),
+        _endpoints(CLASSIFIERS, "document-classifier-endpoint"),
+        _endpoints(RECOGNIZERS, "entity-recognizer-endpoint"),
     )
 }
 
@@ -52,7 +74,8 @@ DIMENSIONS: Mapping[str, Dimension] = {
 class Metric:
     """A predefined metric: what its two alarms watch."""
 
-    dimension: str
+    dimensions: tuple[str, ...]
+    """Those that it is of."""
     name: str
     statistic: str
     period: int = 60
@@ -60,26 +83,28 @@ class Metric:
 
 
 PREDEFINED: Mapping[str, Metric] = {
-    "SageMakerVariantInvocationsPerInstance": Metric(INSTANCES, "InvocationsPerInstance", "Sum"),
-    "SageMakerInferenceComponentInvocationsPerCopy": Metric(COPIES, "InvocationsPerCopy", "Sum"),
+    "SageMakerVariantInvocationsPerInstance": Metric((INSTANCES,), "InvocationsPerInstance", "Sum"),
+    "SageMakerInferenceComponentInvocationsPerCopy": Metric((COPIES,), "InvocationsPerCopy", "Sum"),
     "SageMakerVariantConcurrentRequestsPerModelHighResolution": Metric(
-        INSTANCES, "ConcurrentRequestsPerModel", "Maximum", 10
+        (INSTANCES,), "ConcurrentRequestsPerModel", "Maximum", 10
     ),
     "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution": Metric(
-        COPIES, "ConcurrentRequestsPerCopy", "Maximum", 10
+        (COPIES,), "ConcurrentRequestsPerCopy", "Maximum", 10
     ),
     "SageMakerVariantProvisionedConcurrencyUtilization": Metric(
-        CONCURRENCY, "ServerlessProvisionedConcurrencyUtilization", "Average"
+        (CONCURRENCY,), "ServerlessProvisionedConcurrencyUtilization", "Average"
     ),
+    # of each request, in percent of what the units read in a minute: a minute's are added up
+    "ComprehendInferenceUtilization": Metric(UNITS, "InferenceUtilization", "Sum"),
 }
 
 
 def check_namespace(namespace: str) -> None:
     """Raises ValidationException for a service whose resources are not here."""
-    if namespace != NAMESPACE:
+    if namespace not in METRICS:
         raise invalid(
             f"Sagebrush does not scale resources of the service namespace {namespace}: it has none of"
-            f" that service. The namespace {NAMESPACE} is supported."
+            f" that service. Supported: {', '.join(METRICS)}."
         )
 
 
@@ -87,7 +112,7 @@ def dimension_of(namespace: str, dimension: str) -> Dimension:
     """The dimension of that name. Raises ValidationException for another service's."""
     check_namespace(namespace)
     found = DIMENSIONS.get(dimension)
-    if found is None:
+    if found is None or found.namespace != namespace:
         raise invalid(
             f"Unsupported service namespace, resource type or scalable dimension: {dimension} is"
             f" no dimension of {namespace}."
@@ -96,7 +121,7 @@ def dimension_of(namespace: str, dimension: str) -> Dimension:
 
 
 def names(dimension: Dimension, resource: str) -> tuple[str, ...]:
-    """(endpoint, variant), or (component,). Raises ValidationException for another form."""
+    """(endpoint, variant), (component,), or (ARN,). Raises ValidationException for another form."""
     found = dimension.pattern.fullmatch(resource)
     if found is None:
         raise invalid(
@@ -106,24 +131,34 @@ def names(dimension: Dimension, resource: str) -> tuple[str, ...]:
     return found.groups()
 
 
+_MEMBERS = {
+    COPIES: ("InferenceComponentName",),
+    CLASSIFIERS: ("EndpointArn",),
+    RECOGNIZERS: ("EndpointArn",),
+}
+
+
 def metric_dimensions(dimension: str, resource: str) -> list[Doc]:
     """The dimensions of the resource's metrics, as CloudWatch's documents have them."""
     named = names(DIMENSIONS[dimension], resource)
-    members = (
-        ("InferenceComponentName",) if dimension == COPIES else ("EndpointName", "VariantName")
-    )
+    members = _MEMBERS.get(dimension, ("EndpointName", "VariantName"))
     return [{"Name": n, "Value": v} for n, v in zip(members, named, strict=True)]
 
 
 def predefined(kind: str, dimension: str) -> Metric:
     """The predefined metric. Raises ValidationException for one of other resources."""
     found = PREDEFINED.get(kind)
-    if found is None or found.dimension != dimension:
+    if found is None or dimension not in found.dimensions:
         raise invalid(
             f"The predefined metric type {kind} is not supported for the scalable dimension"
             f" {dimension}."
         )
     return found
+
+
+def principal(namespace: str) -> str:
+    """The service whose linked role scales resources of the namespace."""
+    return f"{namespace}.application-autoscaling.amazonaws.com"
 
 
 def invalid(message: str) -> AwsError:

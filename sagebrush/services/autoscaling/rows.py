@@ -113,14 +113,16 @@ def _start(token: str | None) -> int:
     return at
 
 
-def role_arn(account: str) -> str:
-    """The ARN of the service-linked role that scales the account's endpoints."""
-    return f"arn:aws:iam::{account}:role{PATH}{resources.PRINCIPAL}/{name_of(resources.PRINCIPAL)}"
+def role_arn(account: str, namespace: str) -> str:
+    """The ARN of the service-linked role that scales the account's resources of that namespace."""
+    principal = resources.principal(namespace)
+    return f"arn:aws:iam::{account}:role{PATH}{principal}/{name_of(principal)}"
 
 
 def scaler(world: World, row: Row) -> Ctx:
     """The context in which the row's capacity is changed: of the service-linked role."""
-    return world.service_ctx(role_arn(row.account), row.region)
+    role = role_arn(row.account, row.doc["ServiceNamespace"])
+    return world.service_ctx(role, row.region)
 
 
 def arn(ctx: Ctx, kind: str, request: Doc, noun: str, name: str) -> str:

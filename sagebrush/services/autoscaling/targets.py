@@ -62,7 +62,7 @@ def _bounds(request: Doc, before: Doc) -> tuple[int, int]:
 def _check_zero(seen: capacity.Seen, least: int, resource: str) -> None:
     if least == 0 and not seen.to_zero:
         raise invalid(
-            f"The minimum capacity of {resource} must be at least 1: of SageMaker's endpoints only"
+            f"The minimum capacity of {resource} must be at least 1: of endpoints only SageMaker's"
             " asynchronous ones and those with inference components scale to zero."
         )
 
@@ -76,14 +76,15 @@ def _register(ctx: Ctx, request: Doc, dimension: Dimension, resource: str) -> st
     try:
         seen = capacity.see(ctx, dimension, resource)
     except Missing as error:
-        raise invalid(f"SageMaker resource doesn't exist: {resource}. {error.message}") from error
+        of = resources.NAMES[dimension.namespace]
+        raise invalid(f"{of} resource doesn't exist: {resource}. {error.message}") from error
     if seen.type.startswith(capacity.BURSTABLE):
         raise invalid(
             f"Automatic scaling is not supported for burstable instances such as {seen.type}."
         )
     assert least is not None
     _check_zero(seen, least, resource)
-    _require_role(ctx)
+    _require_role(ctx, dimension.namespace)
     arn = (
         f"arn:aws:application-autoscaling:{ctx.region}:{ctx.account}:scalable-target/"
         f"{uuid.uuid4().hex}"
@@ -92,7 +93,7 @@ def _register(ctx: Ctx, request: Doc, dimension: Dimension, resource: str) -> st
         **{m: request[m] for m in rows.IDENTITY},
         "MinCapacity": least,
         "MaxCapacity": most,
-        "RoleARN": rows.role_arn(ctx.account),
+        "RoleARN": rows.role_arn(ctx.account, dimension.namespace),
         "CreationTime": moment(ctx.world.clock()),
         "SuspendedState": {**SUSPENDED, **request.get("SuspendedState", {})},
         "ScalableTargetARN": arn,
@@ -116,16 +117,16 @@ def _register(ctx: Ctx, request: Doc, dimension: Dimension, resource: str) -> st
     return arn
 
 
-def _require_role(ctx: Ctx) -> None:
+def _require_role(ctx: Ctx, namespace: str) -> None:
     """The service-linked role is there; the caller creates it where it is not, as on AWS."""
     own = ctx.world.service_ctx(region=ctx.region, account=ctx.account)
-    name = rows.role_arn(ctx.account).rsplit("/", 1)[-1]
+    name = rows.role_arn(ctx.account, namespace).rsplit("/", 1)[-1]
     try:
         own.call("iam", "GetRole", {"RoleName": name})
     except AwsError as error:
         if error.code != "NoSuchEntity":
             raise
-        params = {"AWSServiceName": resources.PRINCIPAL}
+        params = {"AWSServiceName": resources.principal(namespace)}
         ctx.call("iam", "CreateServiceLinkedRole", params)
 
 

@@ -53,7 +53,7 @@ def watched(config: Doc, dimension: str, resource: str, high: bool) -> Doc:
     if predefined:
         metric = resources.predefined(predefined["PredefinedMetricType"], dimension)
         return {
-            "Namespace": resources.METRICS,
+            "Namespace": resources.METRICS[resources.DIMENSIONS[dimension].namespace],
             "MetricName": metric.name,
             "Dimensions": resources.metric_dimensions(dimension, resource),
             "Statistic": metric.statistic,

@@ -11,6 +11,7 @@ from sagebrush.nlp import models
 from sagebrush.services.comprehend import fleet
 from sagebrush.world import Ctx
 
+JSON = "application/json"
 MISSING = "not found"
 """In the runtime's refusal of an endpoint that is not there."""
 
@@ -28,16 +29,17 @@ async def analyse(ctx: Ctx, task: str, language: str, texts: Sequence[str]) -> l
     """
     _require(ctx, task)
     body = json.dumps({"Task": task, "LanguageCode": language, "Texts": list(texts)}).encode()
+    here = fleet.ctx(ctx.world)
     try:
-        return await _ask(ctx, body)
+        return await ask(here, fleet.NAME, body)
     except AwsError as error:
-        if error.code != "ValidationError" or MISSING not in error.message:
-            raise _told(error) from None  # whose words may be those of a text, and go to a log
+        if not absent(error):
+            raise told(error) from None  # whose words may be those of a text, and go to a log
     await asyncio.get_running_loop().run_in_executor(None, fleet.ready, ctx.world)
     try:
-        return await _ask(ctx, body)
+        return await ask(here, fleet.NAME, body)
     except AwsError as error:
-        raise _told(error) from None
+        raise told(error) from None
 
 
 def _require(ctx: Ctx, task: str) -> None:
@@ -51,17 +53,22 @@ def _require(ctx: Ctx, task: str) -> None:
         )
 
 
-async def _ask(ctx: Ctx, body: bytes) -> list[Doc]:
-    """The answers. Raises AwsError as SageMaker's runtime does."""
-    request = {"EndpointName": fleet.NAME, "ContentType": "application/json", "Body": body}
-    here = fleet.ctx(ctx.world)
-    began = ctx.world.begin(here, "sagemaker-runtime", "InvokeEndpoint", request)
+async def ask(here: Ctx, endpoint: str, body: bytes, content: str = JSON) -> list[Doc]:
+    """The answers of an endpoint of Comprehend's account, whose context is `here`. Raises AwsError as
+    SageMaker's runtime does."""
+    request = {"EndpointName": endpoint, "ContentType": content, "Body": body}
+    began = here.world.begin(here, "sagemaker-runtime", "InvokeEndpoint", request)
     answer = await asyncio.wrap_future(began)
     return json.loads(answer["Body"])["Results"]
 
 
-def _told(error: AwsError) -> AwsError:
-    """The error as Comprehend's callers get it."""
+def absent(error: AwsError) -> bool:
+    """Whether the runtime refuses since the endpoint is not there."""
+    return error.code == "ValidationError" and MISSING in error.message
+
+
+def told(error: AwsError) -> AwsError:
+    """The error of SageMaker's runtime as Comprehend's callers get it, with nothing of a text."""
     if error.code == "ThrottlingException":
         return AwsError("TooManyRequestsException", "The number of requests exceeds the limit.")
     if error.code == "ServiceUnavailable":

@@ -21,6 +21,12 @@ def of(row: Row) -> str:
     return str(Arn("comprehend", row.region, row.account, f"{kind}/{row.name}"))
 
 
+def as_parent(row: Row) -> str:
+    """The text by which the row is the parent of what it starts: as its ARN, but with the row's own kind,
+    by which `store.rows` finds it."""
+    return str(Arn("comprehend", row.region, row.account, f"{row.kind}/{row.name}"))
+
+
 def row_of(ctx: Ctx, text: str) -> Row | None:
     """The row that the ARN names; None where there is none in this account and region."""
     arn = Arn.parse(text)

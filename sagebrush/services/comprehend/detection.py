@@ -7,7 +7,8 @@ before that are `limits` and `languages`.
 from __future__ import annotations
 
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.comprehend import analysis, custom, languages, limits
+from sagebrush.services.comprehend import analysis, languages, limits
+from sagebrush.services.comprehend.endpoints import inference
 from sagebrush.world import Ctx
 
 
@@ -21,7 +22,7 @@ async def detect_dominant_language(ctx: Ctx, request: Doc) -> Doc:
 async def detect_entities(ctx: Ctx, request: Doc) -> Doc:
     """The entities of the text, by the models here or by a custom recognizer's endpoint."""
     if request.get("EndpointArn"):
-        return custom.recognised(ctx, request)
+        return await inference.recognised(ctx, request)
     if request.get("Bytes") is not None or request.get("DocumentReaderConfig"):
         words = "Bytes and DocumentReaderConfig need the EndpointArn of a custom entity recognizer."
         raise AwsError("InvalidRequestException", words)

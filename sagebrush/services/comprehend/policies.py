@@ -26,24 +26,16 @@ def put_resource_policy(ctx: Ctx, request: Doc) -> Doc:
     Raises ResourceNotFoundException for a model that there is not, and InvalidRequestException for what
     is no policy, and where the revision is not the policy's: none names a policy that is new.
     """
-    try:
-        grammar.parse(request["ResourcePolicy"], grammar.RESOURCE)
-    except Malformed as error:
-        raise AwsError("InvalidRequestException", f"The policy is not valid: {error}") from error
-    now = ctx.world.clock()
-    revision = secrets.token_hex(16)
+    new = made(request["ResourcePolicy"], ctx.world.clock())
 
     def change(row: Row) -> Row:
         before = plan_of(row).get("policy")
         _check(before, request.get("PolicyRevisionId"))
-        created = before["created"] if before else now
-        made = Policy(
-            text=request["ResourcePolicy"], revision=revision, created=created, modified=now
-        )
-        return replace(row, plan={**row.plan, "policy": made})
+        created = before["created"] if before else new["created"]
+        return replace(row, plan={**row.plan, "policy": {**new, "created": created}})
 
     _changed(ctx, request["ResourceArn"], change)
-    return {"PolicyRevisionId": revision}
+    return {"PolicyRevisionId": new["revision"]}
 
 
 def describe_resource_policy(ctx: Ctx, request: Doc) -> Doc:
@@ -74,6 +66,15 @@ def delete_resource_policy(ctx: Ctx, request: Doc) -> Doc:
 
     _changed(ctx, request["ResourceArn"], change)
     return {}
+
+
+def made(text: str, now: float) -> Policy:
+    """A new policy of that text. Raises InvalidRequestException for what is none."""
+    try:
+        grammar.parse(text, grammar.RESOURCE)
+    except Malformed as error:
+        raise AwsError("InvalidRequestException", f"The policy is not valid: {error}") from error
+    return Policy(text=text, revision=secrets.token_hex(16), created=now, modified=now)
 
 
 def _check(before: Policy | None, revision: str | None) -> None:

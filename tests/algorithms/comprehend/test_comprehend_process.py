@@ -338,6 +338,7 @@ JOB = {
     "Limits": {"Document": 100, "Total": 10_000, "Files": 100, "Lines": None, "Least": 0},
     "Redaction": None,
     "Topics": None,
+    "Model": None,
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 from sagebrush.algorithms.comprehend import told
 from sagebrush.compute.base import Gone
 from sagebrush.errors import AwsError
+from sagebrush.services.comprehend import work
 from sagebrush.services.comprehend.jobs import life, program
 from sagebrush.services.sagemaker.processing import operations as processing
 from sagebrush.settings import COMPREHEND
@@ -82,7 +83,7 @@ def test_long_places_are_told_whole(world: ComprehendWorld) -> None:
     )
     world.run(5)
     arguments = world.child().doc["AppSpecification"]["ContainerArguments"]
-    assert max(map(len, arguments)) == program.ARGUMENT
+    assert max(map(len, arguments)) == work.ARGUMENT
     assert not [each for each in arguments if "/" in each]
     assert told.read(arguments).prefix == prefix
 

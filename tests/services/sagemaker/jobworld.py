@@ -195,6 +195,7 @@ class JobWorld:
             deliveries=Deliveries(self.db, self._clock),
             functions=cast(Any, None),
             function_counts=cast(Any, None),
+            unit_counts=cast(Any, None),
             executions=Executions(self.db, self._clock),
             news=News(),
             captures=cast(Any, None),

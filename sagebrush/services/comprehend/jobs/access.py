@@ -1,27 +1,11 @@
-"""Whether a job's role can read its input and write its output, asked before anything runs.
-
-The messages are AWS's, as its CLI's examples have them and a public scanner of accounts recorded them.
-"""
+"""Whether a job's role can read its input and write its output, asked before anything runs."""
 
 from __future__ import annotations
 
-from sagebrush.access import dispatch
-from sagebrush.errors import AwsError, Doc
 from sagebrush.services.comprehend import roles
-from sagebrush.services.comprehend.jobs import checks
+from sagebrush.services.comprehend.access import NO_READ, unreadable, unwritable
 from sagebrush.store.rows import Row
-from sagebrush.world import Ctx, World
-
-NO_READ = (
-    "NO_READ_ACCESS_TO_INPUT: The provided data access role does not have proper access to the input"
-    " data."
-)
-NO_WRITE = (
-    "NO_WRITE_ACCESS_TO_OUTPUT: The provided data access role does not have write access to the output"
-    " S3 URI or it does not have access to the output S3 KMS Key."
-)
-NOTHING = "NO_INPUT_DATA: No object's key begins with the S3 URI of the input."
-"""Sagebrush's words."""
+from sagebrush.world import World
 
 
 def lacking(world: World, row: Row, arn: str) -> str:
@@ -31,37 +15,6 @@ def lacking(world: World, row: Row, arn: str) -> str:
     if not roles.still_trusted(world, row.account, row.region, (role, arn)):
         return NO_READ
     ctx = world.service_ctx(role, row.region)
-    return _input(ctx, row.doc) or _output(ctx, row.doc)
-
-
-def _input(ctx: Ctx, doc: Doc) -> str:
-    bucket, prefix = checks.place(doc["InputDataConfig"]["S3Uri"])
-    try:
-        wanted = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": 1}
-        found = ctx.call("s3", "ListObjectsV2", wanted).get("Contents")
-        if not found:
-            return NOTHING
-        dispatch.authorise(ctx, "s3", "GetObject", {"Bucket": bucket, "Key": found[0]["Key"]})
-    except AwsError as error:
-        return _refused(error, NO_READ)
-    return ""
-
-
-def _output(ctx: Ctx, doc: Doc) -> str:
-    bucket, key = checks.place(doc["OutputDataConfig"]["S3Uri"])
-    try:
-        ctx.call("s3", "HeadBucket", {"Bucket": bucket})
-    except AwsError as error:
-        if error.status != 403:  # who may only write objects may not look at the bucket
-            return _refused(error, NO_WRITE)
-    try:
-        dispatch.authorise(ctx, "s3", "PutObject", {"Bucket": bucket, "Key": key})
-    except AwsError as error:
-        return _refused(error, NO_WRITE)
-    return ""
-
-
-def _refused(error: AwsError, words: str) -> str:
-    if error.status >= 500:
-        raise error
-    return words
+    return unreadable(ctx, row.doc["InputDataConfig"]["S3Uri"]) or unwritable(
+        ctx, row.doc["OutputDataConfig"]["S3Uri"]
+    )

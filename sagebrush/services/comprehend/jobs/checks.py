@@ -6,32 +6,24 @@ Sagebrush's.
 
 from __future__ import annotations
 
-import re
-from typing import NoReturn
-
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.comprehend import arns, kms_keys, languages
+from sagebrush.services.comprehend import kms_keys, languages, readers
 from sagebrush.services.comprehend.jobs import families
 from sagebrush.services.comprehend.jobs.families import Family
+from sagebrush.services.comprehend.requests import refuse
+from sagebrush.services.comprehend.training import usable
+from sagebrush.services.comprehend.training.usable import Trained
 from sagebrush.world import Ctx
 
+MODELS = {
+    "DocumentClassifierArn": "document-classifier",
+    "EntityRecognizerArn": "entity-recognizer",
+}
+"""Member that names a job's custom model -> the type of the model."""
+MEMBERS = {kind: member for member, kind in MODELS.items()}
 LINE, FILE = "ONE_DOC_PER_LINE", "ONE_DOC_PER_FILE"
 TOPICS = 10
 """Topics of a job that names no number."""
-_URI = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
-
-
-def refuse(words: str) -> NoReturn:
-    """Raises InvalidRequestException (400)."""
-    raise AwsError("InvalidRequestException", words)
-
-
-def place(uri: str) -> tuple[str, str]:
-    """(bucket, key or prefix) of an S3 URI that the model's pattern admits."""
-    found = _URI.fullmatch(uri)
-    if found is None:
-        refuse(f"{uri} is not an S3 URI.")
-    return found[1], found[2]
 
 
 def defaults(family: Family, request: Doc) -> Doc:
@@ -41,27 +33,23 @@ def defaults(family: Family, request: Doc) -> Doc:
     return {**more, **request, "InputDataConfig": given}
 
 
-def check(ctx: Ctx, family: Family, request: Doc) -> None:
-    """Returns for a request that can be carried out.
+def check(ctx: Ctx, family: Family, request: Doc) -> Trained | None:
+    """The custom model of a request that can be carried out; None where it uses none.
 
-    Raises InvalidRequestException, KmsKeyValidationException and ResourceNotFoundException (400).
+    Raises InvalidRequestException, KmsKeyValidationException, ResourceNotFoundException and
+    ResourceUnavailableException.
     """
     kms_keys.check(request.get("VolumeKmsKeyId"))
     kms_keys.check(request["OutputDataConfig"].get("KmsKeyId"), aliases=True)
-    _reader(request["InputDataConfig"].get("DocumentReaderConfig"))
-    custom = _custom(ctx, family, request)
-    if family.language and not custom:
+    readers.check(request["InputDataConfig"].get("DocumentReaderConfig"))
+    model = _custom(ctx, family, request)
+    if model is not None:
+        readers.require_offered(request["InputDataConfig"].get("DocumentReaderConfig"))
+    elif family.language:
         _language(family.task, request["LanguageCode"])
     if family is families.PII:
         _redaction(request)
-
-
-def _reader(config: Doc | None) -> None:
-    """How text is read from pages is kept; it applies to custom models alone."""
-    config = config or {}
-    whole = config.get("DocumentReadAction") == "TEXTRACT_ANALYZE_DOCUMENT"
-    if whole and not config.get("FeatureTypes"):
-        refuse("FeatureTypes must be given where DocumentReadAction is TEXTRACT_ANALYZE_DOCUMENT.")
+    return model
 
 
 def _language(task: str, code: str) -> None:
@@ -77,15 +65,15 @@ def _redaction(request: Doc) -> None:
         refuse("RedactionConfig with PiiEntityTypes must be given where Mode is ONLY_REDACTION.")
 
 
-def _custom(ctx: Ctx, family: Family, request: Doc) -> bool:
-    """Whether the job uses a custom model. Raises ResourceNotFoundException for one that there is
-    not."""
-    members = [member for member in family.members if member.endswith("Arn")]
-    named = [request[member] for member in members if member in request]
-    if len(named) > 1:
-        refuse("Give the ARN of a model or of a flywheel, not of both.")
-    if family is families.CLASSIFICATION and not named:
+def _custom(ctx: Ctx, family: Family, request: Doc) -> Trained | None:
+    """The custom model that the job uses. Raises ResourceNotFoundException for one that there is not,
+    ResourceUnavailableException for one that is not trained, and InvalidRequestException."""
+    member = next((each for each in family.members if each in MODELS), None)
+    if member is None:
+        return None
+    model = usable.of_request(ctx, request, member)
+    if model is None and family is families.CLASSIFICATION:
         refuse("DocumentClassifierArn or FlywheelArn must be given.")
-    for arn in named:
-        arns.require(ctx, arn)
-    return bool(named)
+    if model is not None and model.kind != MODELS[member]:
+        refuse(f"A model of type {model.kind} does not answer {family.task}.")
+    return model

@@ -14,7 +14,7 @@ from functools import partial
 
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.comprehend import roles, tags
+from sagebrush.services.comprehend import requests, roles, tags
 from sagebrush.services.comprehend.jobs import checks, facts, life, listing
 from sagebrush.services.comprehend.jobs.families import (
     ACTIVE,
@@ -26,6 +26,7 @@ from sagebrush.services.comprehend.jobs.families import (
     output,
 )
 from sagebrush.services.comprehend.jobs.plan import Plan, plan_of
+from sagebrush.services.comprehend.requests import TOKEN_IN_USE
 from sagebrush.store.rows import Exists, Reader, Row
 from sagebrush.world import Ctx, Operation
 
@@ -66,16 +67,21 @@ def _start(family: Family, ctx: Ctx, request: Doc) -> Doc:
 
     Raises InvalidRequestException, ResourceNotFoundException, KmsKeyValidationException,
     TooManyTagsException, TooManyRequestsException (429) for more than ACTIVE jobs at once, and
-    ResourceInUseException where the token is another request's.
+    ResourceInUseException where the token is another request's, and ResourceUnavailableException
+    where the custom model is not trained.
     """
     request = checks.defaults(family, request)
     given = tags.of_request(request)
     job_id = _job_id(ctx, family, request.get("ClientRequestToken"))
-    digest = _digest(request)
+    digest = requests.digest(request)
     before = ctx.world.rows.get(ctx.account, ctx.region, family.kind, job_id)
     if before is None:
-        checks.check(ctx, family, request)
-        row = _drafted(ctx, family, request, job_id, {"tags": given, "request": digest})
+        model = checks.check(ctx, family, request)
+        plan: Plan = {"tags": given, "request": digest}
+        if model is not None:  # of a flywheel the one that is active now
+            plan["model"] = model.archive
+            request = {**request, checks.MEMBERS[model.kind]: model.arn}
+        row = _drafted(ctx, family, request, job_id, plan)
         roles.require(ctx, request["DataAccessRoleArn"], row.doc["JobArn"])
         try:
             before = ctx.world.rows.insert(row, partial(_room, row))
@@ -83,11 +89,7 @@ def _start(family: Family, ctx: Ctx, request: Doc) -> Doc:
         except Exists:  # the same token at the same time
             before = _row(ctx, family, job_id)
     if plan_of(before).get("request") != digest:
-        raise AwsError(
-            "ResourceInUseException",
-            "The ClientRequestToken is already in use with another request. Use a different token and"
-            " try your request again.",
-        )
+        raise AwsError("ResourceInUseException", TOKEN_IN_USE)
     answer = {"JobId": job_id, "JobArn": before.doc["JobArn"], "JobStatus": before.status}
     for member in ("EntityRecognizerArn", "DocumentClassifierArn"):
         if member in before.doc:
@@ -101,12 +103,6 @@ def _job_id(ctx: Ctx, family: Family, token: str | None) -> str:
         return secrets.token_hex(16)
     text = json.dumps([ctx.account, ctx.region, family.kind, token])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _digest(request: Doc) -> str:
-    """What tells requests apart, whatever their token."""
-    rest = {key: value for key, value in request.items() if key != "ClientRequestToken"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _drafted(ctx: Ctx, family: Family, request: Doc, job_id: str, plan: Plan) -> Row:
@@ -172,7 +168,7 @@ def _stop(family: Family, ctx: Ctx, request: Doc) -> Doc:
 
     def change(found: Row) -> Row | None:
         if found.status in ("COMPLETED", "FAILED"):
-            checks.refuse(f"The job cannot be stopped: it is in status {found.status}.")
+            requests.refuse(f"The job cannot be stopped: it is in status {found.status}.")
         if found.status in (*ENDED, "STOP_REQUESTED"):
             return None
         return replace(found, status="STOP_REQUESTED", due_at=ctx.world.clock())
@@ -189,7 +185,7 @@ def _stop(family: Family, ctx: Ctx, request: Doc) -> Doc:
 
 def _closed(ctx: Ctx, request: Doc) -> Doc:
     """Raises InvalidRequestException."""
-    checks.refuse(CLOSED)
+    requests.refuse(CLOSED)
 
 
 def _no_job(ctx: Ctx, request: Doc) -> Doc:

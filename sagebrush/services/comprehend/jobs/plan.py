@@ -13,6 +13,8 @@ class Plan(TypedDict, total=False):
     tags: dict[str, str]
     request: str
     """A digest of the request that began it: who sends its token again must ask for the same."""
+    model: str
+    """The URI of its custom model's archive; absent where it uses none."""
     started: bool
     """Its processing job was created; where that is gone now, it was deleted."""
 

@@ -6,14 +6,15 @@ it reads and writes what that role may, and nothing else.
 
 from __future__ import annotations
 
-import base64
-import json
 from pathlib import Path
 
 from sagebrush.errors import Doc
-from sagebrush.services.comprehend import fleet
+from sagebrush.services.comprehend import fleet, work
 from sagebrush.services.comprehend.jobs import checks, families
 from sagebrush.services.comprehend.jobs.families import FAMILIES, Family
+from sagebrush.services.comprehend.jobs.plan import plan_of
+from sagebrush.services.comprehend.requests import place
+from sagebrush.services.comprehend.training import artifacts
 from sagebrush.store.rows import Row
 from sagebrush.workload import launch
 from sagebrush.world import World
@@ -26,8 +27,6 @@ TYPE, TOPICS_TYPE = "ml.t3.large", "ml.m5.xlarge"
 """Instance types: 2 vCPU and 8 GiB, 4 vCPU and 16 GiB; less where this host has less."""
 LONGEST = 9 * 24 * 3600
 """Seconds that a job may take: SageMaker's most. AWS names no bound of Comprehend's."""
-ARGUMENT = 256
-"""Characters of an argument at most (CreateProcessingJob)."""
 
 
 def name(row: Row) -> str:
@@ -52,7 +51,7 @@ def request(world: World, row: Row) -> Doc:
         "AppSpecification": {
             "ImageUri": TOPICS_IMAGE if topics else fleet.IMAGE,
             "ContainerEntrypoint": list(TOPICS_PROGRAM if topics else PROGRAM),
-            "ContainerArguments": packed(told(family, row)),
+            "ContainerArguments": work.packed(told(world, family, row)),
         },
         "Environment": variables,
         "RoleArn": row.doc["DataAccessRoleArn"],
@@ -60,11 +59,13 @@ def request(world: World, row: Row) -> Doc:
     }
 
 
-def told(family: Family, row: Row) -> Doc:
-    """What the program is told of the job: all that it needs to know."""
+def told(world: World, family: Family, row: Row) -> Doc:
+    """What the program is told of the job: all that it needs to know. The archive of a custom model is in
+    Comprehend's own bucket, which the data access role cannot read."""
     doc, limits = row.doc, family.limits
-    bucket, prefix = checks.place(doc["InputDataConfig"]["S3Uri"])
-    to, key = checks.place(doc["OutputDataConfig"]["S3Uri"])
+    bucket, prefix = place(doc["InputDataConfig"]["S3Uri"])
+    to, key = place(doc["OutputDataConfig"]["S3Uri"])
+    model = plan_of(row).get("model")
     redacts = family is families.PII and doc["Mode"] == "ONLY_REDACTION"
     return {
         "Task": family.task,
@@ -84,13 +85,5 @@ def told(family: Family, row: Row) -> Doc:
         },
         "Redaction": doc["RedactionConfig"] if redacts else None,
         "Topics": doc.get("NumberOfTopics"),
+        "Model": artifacts.get_url(world, model) if model else None,
     }
-
-
-def packed(document: Doc) -> list[str]:
-    """The document as arguments of a program: base64 of its JSON, cut to what one may hold.
-
-    In base64 no path in a key looks like one that process mode rewrites (`/opt/ml`).
-    """
-    text = base64.urlsafe_b64encode(json.dumps(document).encode()).decode()
-    return [text[start : start + ARGUMENT] for start in range(0, len(text), ARGUMENT)]

@@ -1,0 +1,68 @@
+"""Files to URLs that the server signed (`services/comprehend/training/artifacts.py`).
+
+A signature holds for the host that it names. The job reaches the server by another address, that of
+AWS_ENDPOINT_URL: it asks there, with the Host header that was signed. The server may be away for a while.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from ..failures import JobFailed
+from ..storage import PATIENCE, PAUSE
+
+REFUSED = "INTERNAL_SERVER_ERROR: The trained model could not be stored."
+
+
+def put(
+    url: str,
+    file: Path,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> None:
+    """The file is what the URL names. Raises JobFailed where that is refused, or nobody answers for
+    PATIENCE seconds. `clock` and `sleep` are the time module's, or a test's."""
+    since = clock()
+    while not _sent(url, file):
+        if clock() - since > PATIENCE:
+            raise JobFailed(REFUSED)
+        sleep(PAUSE)
+
+
+def _sent(url: str, file: Path) -> bool:
+    """Whether the file was taken; raises JobFailed where it is refused."""
+    # slow, and absent where other modules of these are tested by themselves
+    from botocore.awsrequest import AWSRequest
+    from botocore.exceptions import BotoCoreError
+    from botocore.httpsession import URLLib3Session
+
+    verify: Any = os.environ.get("AWS_CA_BUNDLE") or True
+    session = URLLib3Session(verify)
+    address, host = addressed(url, os.environ.get("AWS_ENDPOINT_URL", ""))
+    with file.open("rb") as body:
+        headers = {"Host": host, "Content-Length": str(file.stat().st_size)}
+        request: Any = AWSRequest("PUT", address, headers, data=body)
+        try:
+            status = session.send(request.prepare()).status_code
+        except BotoCoreError:  # nobody answers, or not to the end
+            return False
+        finally:
+            session.close()
+    if status < 300:
+        return True
+    if status < 500 and status != 429:
+        raise JobFailed(REFUSED)
+    return False
+
+
+def addressed(url: str, server: str) -> tuple[str, str]:
+    """The URL at the server's address, and the Host header that was signed."""
+    signed = urlsplit(url)
+    reached = urlsplit(server) if server else signed
+    parts = (reached.scheme, reached.netloc, signed.path, signed.query, "")
+    return urlunsplit(parts), signed.netloc

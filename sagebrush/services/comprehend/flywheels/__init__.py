@@ -1,0 +1,1 @@
+"""Flywheels: data sets of a model in a data lake, and iterations that train and evaluate its next version."""

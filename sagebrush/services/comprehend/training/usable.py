@@ -1,0 +1,72 @@
+"""The custom models that requests name: of an endpoint, or of an asynchronous job.
+
+Sources: Amazon Comprehend API reference, CreateEndpoint, UpdateEndpoint and StartDocumentClassificationJob;
+developer guide, "Using flywheels for custom analysis".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.comprehend import arns, requests
+from sagebrush.services.comprehend.training.plan import plan_of
+from sagebrush.store.rows import Row
+from sagebrush.world import Ctx
+
+KINDS = ("document-classifier", "entity-recognizer")
+READY = ("TRAINED", "TRAINED_WITH_WARNING")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model that can be used."""
+
+    arn: str
+    kind: str
+    archive: str
+    """The URI of its archive."""
+
+
+def of_request(ctx: Ctx, request: Doc, member: str) -> Trained | None:
+    """The model that `member` or FlywheelArn names; None where neither is there.
+
+    Raises InvalidRequestException (400) where both are, and as `of_arn` and `of_flywheel`.
+    """
+    named, flywheel = request.get(member), request.get("FlywheelArn")
+    if named and flywheel:
+        requests.refuse(f"Give {member} or FlywheelArn, not both.")
+    if flywheel:
+        return of_flywheel(ctx, flywheel)
+    return of_arn(ctx, named) if named else None
+
+
+def of_flywheel(ctx: Ctx, arn: str) -> Trained:
+    """The active model of the flywheel. Raises ResourceNotFoundException (404), and
+    ResourceUnavailableException (404) where it has none that is trained."""
+    active = arns.require(ctx, arn).doc.get("ActiveModelArn")
+    if active is None:
+        raise unavailable("The flywheel has no active model.")
+    return of_arn(ctx, active)
+
+
+def of_arn(ctx: Ctx, arn: str) -> Trained:
+    """The model. Raises ResourceNotFoundException (404), and ResourceUnavailableException (404) where it is
+    not trained."""
+    row = arns.require(ctx, arn)
+    archive = _archive(row)
+    if archive is None:
+        raise unavailable(
+            f"The model {arn} is in status {row.status}: it can be used when it is TRAINED."
+        )
+    return Trained(arn, row.kind, archive)
+
+
+def _archive(row: Row) -> str | None:
+    """The URI of the model's archive; None while there is none."""
+    return plan_of(row).get("model") if row.kind in KINDS and row.status in READY else None
+
+
+def unavailable(words: str) -> AwsError:
+    """The error for what is there and cannot be used now."""
+    return AwsError("ResourceUnavailableException", f"RESOURCE_UNAVAILABLE: {words}", 404)
