@@ -105,6 +105,13 @@ EXPECTED = {
         {"accuracy": 0.83, "agree": 0.98, "counted": 1, "4xx": 3, "5xx": 1},
         "scikit-learn-1.2-1",
     ),
+    "read_text_with_comprehend": Expected(
+        "python3",
+        "{'classifier': metrics['F1Score'], 'understood': understood, 'ahead': hotels['Harbour']"
+        " - hotels['Central'], 'redacted': '4111' not in redacted and 'Springfield' not in redacted}",
+        {"classifier": 0.9, "understood": 3, "ahead": 0.8, "redacted": 1},
+        "comprehend",
+    ),
     "translation": Expected(
         "python3",
         "{'right': accuracy, 'bleu': found['validation:bleu'], 'attention': matrix.shape[0] / len(target)}",
