@@ -7,15 +7,19 @@ AWS_ENDPOINT_URL: it asks there, with the Host header that was signed. The serve
 from __future__ import annotations
 
 import os
+import ssl
 import time
 from collections.abc import Callable
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from ..failures import JobFailed
 from ..storage import PATIENCE, PAUSE
 
+TIMEOUT = 120.0
+"""Seconds without a byte after which a connection is given up."""
 REFUSED = "INTERNAL_SERVER_ERROR: The trained model could not be stored."
 
 
@@ -36,28 +40,29 @@ def put(
 
 def _sent(url: str, file: Path) -> bool:
     """Whether the file was taken; raises JobFailed where it is refused."""
-    # slow, and absent where other modules of these are tested by themselves
-    from botocore.awsrequest import AWSRequest
-    from botocore.exceptions import BotoCoreError
-    from botocore.httpsession import URLLib3Session
-
-    verify: Any = os.environ.get("AWS_CA_BUNDLE") or True
-    session = URLLib3Session(verify)
     address, host = addressed(url, os.environ.get("AWS_ENDPOINT_URL", ""))
-    with file.open("rb") as body:
-        headers = {"Host": host, "Content-Length": str(file.stat().st_size)}
-        request: Any = AWSRequest("PUT", address, headers, data=body)
+    place = urlsplit(address)
+    headers = {"Host": host, "Content-Length": str(file.stat().st_size)}
+    with file.open("rb") as body, closing(_connection(place.scheme, place.netloc)) as connection:
         try:
-            status = session.send(request.prepare()).status_code
-        except BotoCoreError:  # nobody answers, or not to the end
+            # a server that refuses may answer before it has read all
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.request("PUT", f"{place.path}?{place.query}", body, headers)
+            status = connection.getresponse().status
+        except (OSError, HTTPException):  # nobody answers, or not to the end
             return False
-        finally:
-            session.close()
     if status < 300:
         return True
     if status < 500 and status != 429:
         raise JobFailed(REFUSED)
     return False
+
+
+def _connection(scheme: str, netloc: str) -> HTTPConnection:
+    if scheme != "https":
+        return HTTPConnection(netloc, timeout=TIMEOUT)
+    context = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
+    return HTTPSConnection(netloc, timeout=TIMEOUT, context=context)
 
 
 def addressed(url: str, server: str) -> tuple[str, str]:
