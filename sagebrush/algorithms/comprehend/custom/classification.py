@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,17 @@ from ..program import Stopped, Stopping, say
 from ..storage import Storage
 from . import linear, metrics, sampling, thresholds, training_data, whitening
 from .examples import Example
+from .linear import Documents, Penalty, Weights
 from .order import Order
 from .trained import Trained
 from .training_data import TrainingData
 
 TUNING, TUNED = 0.15, 5_000
 """What is held out of the training documents, at first, for temperatures and thresholds."""
-AGAIN = 25
-"""Steps of the search with these documents, which begins with the weights that were found without."""
+PENALTIES = (Penalty(1.0, 1.0), Penalty(0.3, 0.3), Penalty(0.05, 0.1), Penalty(0.01, 0.1))
+"""Of which the best is found by the documents that were held out, from the strictest on."""
+STEPS, AGAIN = (25, 15, 15, 15), 25
+"""Of the search with each penalty, which begins where the last one ended, and of that with all documents."""
 BITS, WEIGHTS = 14, 5_500_000
 """At most 2 * 2**BITS buckets of n-grams, and so many weights of them."""
 TOGETHER, THREADS = 64, 4
@@ -95,25 +99,48 @@ def fitted(data: TrainingData, several: bool, states: States, stopping: Stopping
     white = whitening.of(dense)
     white.apply(dense)
     say("The classifier is being trained")
-    begin, end = slice(0, len(first)), slice(len(first), None)
-    given = (dense[begin], sparse[begin], truth[begin])
-    weights = linear.fit(*given, several, stopping=stopping)
-    scores = weights.scores(dense[end], sparse[end])
-    scale, shift = 1.0, numpy.zeros(len(data.labels))
-    if len(second):
-        scale = thresholds.temperature(scores, truth[end], several)
-        if several:
-            shift = thresholds.best(scores / scale, truth[end])
-    weights = linear.fit(dense, sparse, truth, several, weights, AGAIN, stopping=stopping)
+    given = Documents(dense, sparse, truth, several)
+    found = _chosen(given.part(slice(0, len(first))), given.part(slice(len(first), None)), stopping)
+    weights = linear.fit(given, found.penalty, AGAIN, found.weights, stopping)
+    scale = found.scale
     turned, bias = white.undone(weights.dense, weights.bias)
     return importlib.import_module("nlp.custom.classifier").Classifier(
         data.labels,
         several,
         turned / scale,
         weights.sparse / scale,
-        bias / scale - shift,
+        bias / scale - found.shift,
         rarity,
     )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A penalty, the weights with it, and what makes their scores probabilities and decisions: they are
+    divided by `scale`, then `shift` is taken from them."""
+
+    penalty: Penalty
+    weights: Weights
+    scale: float
+    shift: numpy.ndarray
+
+
+def _chosen(given: Documents, held: Documents, stopping: Stopping) -> _Found:
+    """What does best on the documents that were held out. Raises Stopped."""
+    best: _Found | None = None
+    weights, least = None, numpy.inf
+    for penalty, steps in zip(PENALTIES, STEPS, strict=True):
+        weights = linear.fit(given, penalty, steps, weights, stopping)
+        scores = weights.scores(held)
+        scale, loss = thresholds.temperature(scores, held.truth, held.several)
+        if best is not None and loss >= least:
+            break
+        shift = numpy.zeros(scores.shape[1])
+        if held.several:
+            shift = thresholds.best(scores / scale, held.truth)
+        best, least = _Found(penalty, weights, scale, shift), loss
+    assert best is not None
+    return best
 
 
 def _bits(labels: int) -> int:
@@ -137,8 +164,15 @@ def _encoded(texts: Sequence[str], states: States, stopping: Stopping) -> Iterab
             raise Stopped
         return states(texts[start : start + TOGETHER])
 
-    with ThreadPoolExecutor(min(THREADS, len(os.sched_getaffinity(0)))) as pool:
+    with ThreadPoolExecutor(min(THREADS, _processors())) as pool:
         yield from pool.map(some, range(0, len(texts), TOGETHER))
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS knows no affinity
 
 
 def _stacked(parts: Iterable[numpy.ndarray], rows: int) -> numpy.ndarray:

@@ -83,7 +83,7 @@ def _rows(file: str, blocks: Iterable[bytes]) -> Iterator[tuple[int, list[str]]]
     """The rows that are not empty, each with the number of the line on which it ends."""
     # the limit is the module's, and this program's alone
     csv.field_size_limit(LONGEST)
-    reader = csv.reader(_lines(file, blocks), skipinitialspace=True, strict=False)
+    reader = csv.reader(_lines(file, blocks), skipinitialspace=True, strict=True)
     try:
         for row in reader:
             if row:

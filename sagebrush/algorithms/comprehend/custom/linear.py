@@ -14,9 +14,31 @@ HISTORY = 5
 """Steps that L-BFGS remembers, each two arrays of the weights' size in double precision."""
 
 
-STEPS = 50
-PENALTY = (0.01, 0.1)
-"""Of weights of dense and of sparse features, beside a sum of losses over documents."""
+@dataclass(frozen=True)
+class Penalty:
+    """How much is added to the sum of losses over documents: half of the squares of the weights, of dense
+    and of sparse features each, times this."""
+
+    dense: float
+    sparse: float
+
+
+@dataclass(frozen=True)
+class Documents:
+    """What is learned from: features and truth, each with a row for each document."""
+
+    dense: numpy.ndarray
+    """[documents, features], in single precision."""
+    sparse: Any
+    """The same of n-grams, a scipy.sparse matrix."""
+    truth: numpy.ndarray
+    """[documents, labels], 1 or 0, in single precision."""
+    several: bool
+    """Whether several labels may be true of a document; else one is."""
+
+    def part(self, rows: slice) -> Documents:
+        """Those of some rows."""
+        return Documents(self.dense[rows], self.sparse[rows], self.truth[rows], self.several)
 
 
 @dataclass(frozen=True)
@@ -27,17 +49,14 @@ class Weights:
     sparse: numpy.ndarray
     bias: numpy.ndarray
 
-    def scores(self, dense: numpy.ndarray, sparse: Any) -> numpy.ndarray:
+    def scores(self, given: Documents) -> numpy.ndarray:
         """[documents, labels]."""
-        return dense @ self.dense + sparse @ self.sparse + self.bias
-
-
-Loss = Callable[[numpy.ndarray, numpy.ndarray], tuple[float, numpy.ndarray]]
-"""(scores, truth), both [documents, labels] -> the loss, and its gradient, which may be in `scores`."""
+        return given.dense @ self.dense + given.sparse @ self.sparse + self.bias
 
 
 def softmax_loss(scores: numpy.ndarray, truth: numpy.ndarray) -> tuple[float, numpy.ndarray]:
-    """The cross entropy of exactly one label for each document."""
+    """The cross entropy of exactly one label for each document, summed, and its gradient, which is in
+    `scores`. Both arrays are [documents, labels]."""
     scores -= scores.max(1, keepdims=True)
     right = float((scores * truth).sum())
     numpy.exp(scores, scores)
@@ -49,32 +68,25 @@ def softmax_loss(scores: numpy.ndarray, truth: numpy.ndarray) -> tuple[float, nu
 
 
 def sigmoid_loss(scores: numpy.ndarray, truth: numpy.ndarray) -> tuple[float, numpy.ndarray]:
-    """The cross entropy of each label by itself."""
+    """The same of each label by itself."""
     loss = float(numpy.logaddexp(0, scores).sum() - (scores * truth).sum())
     chance = 1 / (1 + numpy.exp(-numpy.clip(scores, -30, 30)))
     return loss, chance - truth
 
 
 def fit(
-    dense: numpy.ndarray,
-    sparse: Any,
-    truth: numpy.ndarray,
-    several: bool,
+    given: Documents,
+    penalty: Penalty,
+    steps: int,
     start: Weights | None = None,
-    steps: int = STEPS,
-    penalty: tuple[float, float] = PENALTY,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Weights:
-    """The weights with the least sum of losses plus squares of the weights times half the penalty.
-
-    `dense` and `truth` are [documents, features] and [documents, labels] in single precision, `sparse` a
-    scipy.sparse matrix; `several` labels may be true of a document, else one is. `start` is where the
-    search begins. Raises Stopped.
-    """
+    """The weights with the least loss and penalty, as far as so many steps from `start` lead. Raises
+    Stopped."""
     # it takes a while to load, and is absent where other modules of these are tested by themselves
     from scipy.optimize import minimize  # pyright: ignore[reportMissingImports]
 
-    problem = _Problem(dense, sparse, truth, sigmoid_loss if several else softmax_loss, penalty)
+    problem = _Problem(given, penalty)
 
     def checked(_flat: numpy.ndarray) -> None:
         if stopping():
@@ -94,20 +106,14 @@ def fit(
 class _Problem:
     """What is minimised, over all weights in one array: the mean over the documents."""
 
-    def __init__(
-        self,
-        dense: numpy.ndarray,
-        sparse: Any,
-        truth: numpy.ndarray,
-        loss: Loss,
-        penalty: tuple[float, float],
-    ) -> None:
-        self.dense, self.sparse, self.truth, self.loss = dense, sparse, truth, loss
-        self.turned = sparse.T.tocsr()
-        self.penalty = [each / len(truth) for each in penalty]
-        self.labels = truth.shape[1]
-        first = dense.shape[1] * self.labels
-        second = first + sparse.shape[1] * self.labels
+    def __init__(self, given: Documents, penalty: Penalty) -> None:
+        self.given = given
+        self.loss = sigmoid_loss if given.several else softmax_loss
+        self.turned = given.sparse.T.tocsr()
+        count, self.labels = given.truth.shape
+        self.penalty = (penalty.dense / count, penalty.sparse / count)
+        first = given.dense.shape[1] * self.labels
+        second = first + given.sparse.shape[1] * self.labels
         self.places = (slice(0, first), slice(first, second), slice(second, None))
         self.size = second + self.labels
 
@@ -126,13 +132,12 @@ class _Problem:
 
     def measured(self, flat: numpy.ndarray) -> tuple[float, numpy.ndarray]:
         """The value and its gradient."""
-        value, slope = self.loss(self.parts(flat).scores(self.dense, self.sparse), self.truth)
-        count = len(self.truth)
-        gradient = numpy.concatenate(
-            [(self.dense.T @ slope).ravel(), (self.turned @ slope).ravel(), slope.sum(0)]
-        ).astype(float)
-        gradient /= count
-        value /= count
+        truth = self.given.truth
+        value, slope = self.loss(self.parts(flat).scores(self.given), truth)
+        parts = [(self.given.dense.T @ slope).ravel(), (self.turned @ slope).ravel(), slope.sum(0)]
+        gradient = numpy.concatenate(parts).astype(float)
+        gradient /= len(truth)
+        value /= len(truth)
         for place, each in zip(self.places, self.penalty, strict=False):
             gradient[place] += each * flat[place]
             value += each / 2 * float(flat[place] @ flat[place])

@@ -12,12 +12,13 @@ SMOOTH = 8.0
 """Documents of a label that the common threshold weighs as much as."""
 
 
-def temperature(scores: numpy.ndarray, truth: numpy.ndarray, several: bool) -> float:
-    """What the scores are to be divided by so that the documents are the least surprising (Guo et al. 2017,
-    "On Calibration of Modern Neural Networks")."""
+def temperature(scores: numpy.ndarray, truth: numpy.ndarray, several: bool) -> tuple[float, float]:
+    """What the scores are to be divided by so that the documents are the least surprising, and the loss
+    that is left (Guo et al. 2017, "On Calibration of Modern Neural Networks")."""
     loss = sigmoid_loss if several else softmax_loss
     found = [loss(scores / each, truth)[0] for each in TEMPERATURES]
-    return float(TEMPERATURES[int(numpy.argmin(found))])
+    least = int(numpy.argmin(found))
+    return float(TEMPERATURES[least]), found[least]
 
 
 def best(scores: numpy.ndarray, truth: numpy.ndarray) -> numpy.ndarray:

@@ -149,8 +149,7 @@ class _Reader:
         """The name and the content of each file whose key begins with the URI's. Raises JobFailed."""
         bucket, prefix = _place(uri)
         there = False
-        # no key has the second character: nothing is left out
-        for found in self._storage.listed(bucket, prefix, "\0"):
+        for found in self._storage.listed(bucket, prefix, native.NONE):
             there = True
             self._size += found.size
             if self._size > BYTES:

@@ -44,6 +44,7 @@ def test_labels_are_parted_by_the_delimiter_alone() -> None:
     [
         ("A,x\nB,secret,text", "Line 2 of f.csv has 3 columns"),
         ("A,x\nsecret", "Line 2 of f.csv has 1 columns"),
+        ('A,x\nB,"secret\nB,secret', "Line 3 of f.csv is not CSV"),
         ("A,x\nA, ", "Line 2 of f.csv has no text"),
         (" ,secret", "Line 1 of f.csv has no label"),
         ("A" * 5001 + ",secret", "has a label of more than 5000 characters"),
