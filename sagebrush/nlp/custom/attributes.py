@@ -42,10 +42,6 @@ def _neighbours(at: int, plain: Sequence[str], shapes: Sequence[str]) -> list[st
             told += (f"{step}w={plain[place]}", f"{step}s={shapes[place]}")
         elif place in (-1, len(plain)):
             told.append(f"{step}end")
-    if at:
-        told.append(f"-1,0={plain[at - 1]} {plain[at]}")
-    if at + 1 < len(plain):
-        told.append(f"0,1={plain[at]} {plain[at + 1]}")
     return told
 
 

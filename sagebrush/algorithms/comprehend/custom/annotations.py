@@ -21,6 +21,8 @@ DOCUMENT, CORPUS = 5_000, 100 << 20
 """Bytes of a document, and of all (guidelines and quotas)."""
 COLUMNS = ("File", "Begin Offset", "End Offset", "Type")
 LINE = "Line"
+DIGITS = 18
+"""Of a number at most."""
 _BREAK = re.compile(r"\r\n|\r|\n")
 
 
@@ -86,9 +88,9 @@ def _names(held: Iterable[Place]) -> dict[str, str]:
 def _number(what: str, value: str | None) -> int | None:
     if not value:
         return None
-    if not value.isascii() or not value.isdigit():
+    if not value.isascii() or not value.isdigit() or len(value) > DIGITS:
         raise JobFailed(f"{what} Its line and its offsets must be whole numbers from 0.")
-    return int(value[:12])
+    return int(value)
 
 
 def _placed(what: str, held: Mapping[Place, str], name: str, line: int | None) -> tuple[Place, int]:

@@ -12,7 +12,7 @@ import numpy
 
 from ..program import Stopped
 
-PENALTY = 1.0
+PENALTY = 0.3
 """Of the squares of the weights."""
 MOST, LEAST = 100, 30
 """Iterations: as many as the work allows."""

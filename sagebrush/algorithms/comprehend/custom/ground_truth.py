@@ -56,7 +56,9 @@ def _lines(storage: Storage, uri: str) -> Iterator[tuple[Place, Mapping[str, Any
         blocks = storage.blocks(bucket, each)
         for number, line in enumerate(documents.lines(blocks, MANIFEST)):
             place = Place(file, number)
-            if line.body is None or not line.body.strip():
+            if line.body is None:
+                raise too_large(place, MANIFEST)
+            if not line.body.strip():
                 continue
             try:
                 told = json.loads(line.body.decode("utf-8-sig"))
