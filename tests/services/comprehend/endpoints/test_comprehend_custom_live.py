@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sagebrush.services.comprehend import fleet
+from sagebrush.store.rows import Row
 from tests.algorithms.comprehend.custom_model import word
 from tests.conftest import Server, started
 from tests.services.comprehend.conftest import ended, modelled
+from tests.services.sagemaker.doubles import archive
 from tests.waiting import until
 
 pytestmark = [
@@ -203,6 +206,31 @@ def test_a_job_classifies_lines_and_files(server: Server, classifier: str) -> No
     assert files[1]["DocumentMetadata"] == {"PageNumber": 2, "Pages": 2}
 
 
+def test_a_model_of_another_encoder_is_not_served_and_says_why(server: Server) -> None:
+    here = fleet.ctx(server.world, "us-east-1")
+    here.call("s3", "CreateBucket", {"Bucket": "archives"})
+    settings = {"Kind": "document-classifier", "Encoder": "another"}
+    body = server.world.objects.spool_bytes(archive({"custom.json": json.dumps(settings)}))
+    here.call("s3", "PutObject", {"Bucket": "archives", "Key": "m.tar.gz", "Body": body})
+    plan = {"model": "s3://archives/m.tar.gz", "tags": {}}
+    place = ("123456789012", "us-east-1", "document-classifier", "old")
+    server.world.rows.insert(Row(*place, "TRAINED", {}, plan))
+    client = server.client("comprehend")
+    arn = client.create_endpoint(
+        EndpointName="old",
+        ModelArn="arn:aws:comprehend:us-east-1:123456789012:document-classifier/old",
+        DesiredInferenceUnits=1,
+    )["EndpointArn"]
+
+    def look() -> dict[str, Any] | None:
+        told = client.describe_endpoint(EndpointArn=arn)["EndpointProperties"]
+        return told if told["Status"] != "CREATING" else None
+
+    told = until(look, "the endpoint", 100.0)
+    assert told["Status"] == "FAILED"
+    assert "trained with another encoder" in told["Message"], told["Message"]
+
+
 def test_entities_are_recognised_in_real_time_and_in_a_job(server: Server, recognizer: str) -> None:
     client = server.client("comprehend")
     arn = serving(server, "names", recognizer)
@@ -247,7 +275,7 @@ def records(server: Server, noun: str, job: str) -> list[dict[str, Any]]:
     assert told["JobStatus"] == "COMPLETED", told
     bucket, _, key = told["OutputDataConfig"]["S3Uri"].removeprefix("s3://").partition("/")
     body = server.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
-        member = archive.extractfile("output")
+    with tarfile.open(fileobj=io.BytesIO(body)) as opened:
+        member = opened.extractfile("output")
         assert member is not None
         return [json.loads(line) for line in member.read().splitlines()]
