@@ -16,7 +16,7 @@ def rows(
     header may write them in capitals or not, and in another order. Values have no spaces around them.
     Raises JobFailed for a header without a needed column, and for a row that lacks a value."""
     # An entry of a list may have 5,000 characters; the csv module itself takes 131,072.
-    reader = csv.reader(io.StringIO(content, newline=""), skipinitialspace=True)
+    reader = csv.reader(io.StringIO(content, newline=""), skipinitialspace=True, strict=True)
     try:
         header = [each.strip().casefold() for each in next(reader, [])]
         places = {

@@ -74,3 +74,16 @@ def test_an_entry_has_1_to_5000_characters() -> None:
     for text in ("", "a" * 5001):
         with pytest.raises(JobFailed, match="1 to 5000 characters"):
             entity_lists.listed([("f", 2, {"Text": text, "Type": "A"})], ("A",))
+
+
+def test_quotes_hold_commas_and_must_end() -> None:
+    def read(listed: str) -> list[tuple[str, str]]:
+        client = Client({"docs/d": b"Ann, Inc. met Bob", "list.csv": listed.encode()})
+        (told,) = entity_lists.read(of(client), DATA, ("A",), words).train
+        return [(told.text[each.begin : each.end], each.type) for each in told.mentions]
+
+    assert read('Type,Text\nA, "Ann, Inc."\n\nA,Bob\n') == [("Ann, Inc.", "A"), ("Bob", "A")]
+    with pytest.raises(
+        JobFailed, match=r"INVALID_CSV: Line \d of the file list.csv cannot be read"
+    ):
+        read('Text,Type\n"Ann,A\nBob,A\n')
