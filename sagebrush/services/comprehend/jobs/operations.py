@@ -40,25 +40,12 @@ SHOWN = (
 """Members of a request that a description has too, of every family."""
 
 
-def _kind(running: facts.Job) -> Kind:
-    """The kind; AWS's words for its verbs are this module's, not those of SageMaker's kinds."""
-    return Kind(
-        running.kind,
-        running.noun,
-        running=running,
-        reconcile=life.reconcile,
-        fail=life.fail,
-    )
-
-
-SENTIMENT = _kind(facts.SENTIMENT)
-TARGETED = _kind(facts.TARGETED)
-ENTITIES = _kind(facts.ENTITIES)
-KEY_PHRASES = _kind(facts.KEY_PHRASES)
-LANGUAGE = _kind(facts.LANGUAGE)
-PII = _kind(facts.PII)
-TOPICS = _kind(facts.TOPICS)
-CLASSIFICATION = _kind(facts.CLASSIFICATION)
+KINDS = {
+    name: Kind(name, job.noun, running=job, reconcile=life.reconcile, fail=life.fail)
+    for name, job in facts.JOBS.items()
+}
+"""`Row.kind` -> the kind, of every family. What AWS says in its verbs is this module's, not that of
+SageMaker's kinds."""
 
 
 def _start(family: Family, ctx: Ctx, request: Doc) -> Doc:
