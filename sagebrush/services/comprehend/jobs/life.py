@@ -23,6 +23,9 @@ CHILD = "processing-job"
 QUEUED, RUNNING, FULL = 1.0, 30.0, 30.0
 """Seconds between looks at a processing job that waits, at one that runs (a safeguard: its end is told),
 and between tries to create one that a quota forbids."""
+SETTLED = 10.0
+"""Seconds after which a job fails that lacks an input or a permission: AWS looks at one minutes after it
+was submitted, so scripts describe and stop it meanwhile, or complete a role's policy."""
 STOPPED = "The job was stopped with the server that ran it."
 INTERNAL = "INTERNAL_SERVER_ERROR: "
 """How AWS's error codes of documents call what is the service's fault."""
@@ -72,6 +75,8 @@ def find(world: World, row: Row) -> Doc | None:
 def _start(world: World, row: Row) -> Next:
     """The processing job is there, or the job has failed since it could do nothing."""
     lacking = access.lacking(world, row, arns.of(row))
+    if lacking and world.clock() < row.created + SETTLED:
+        return Next(due=row.created + SETTLED - world.clock())
     if lacking:
         return ended(world, "FAILED", lacking)
     by = StartedBy(arns.of(row))

@@ -38,6 +38,8 @@ SHOWN = (
     "InputDataConfig", "DataAccessRoleArn", "JobName", "LanguageCode", "VolumeKmsKeyId", "VpcConfig",
 )  # fmt: skip
 """Members of a request that a description has too, of every family."""
+NOTICE = 2.0
+"""Seconds that a job which has begun nothing says that its stop was requested, as AWS's do for longer."""
 
 
 KINDS = {
@@ -162,7 +164,8 @@ def _stop(family: Family, ctx: Ctx, request: Doc) -> Doc:
             checks.refuse(f"The job cannot be stopped: it is in status {found.status}.")
         if found.status in (*ENDED, "STOP_REQUESTED"):
             return None
-        return replace(found, status="STOP_REQUESTED", due_at=ctx.world.clock())
+        due = ctx.world.clock() + (0.0 if plan_of(found).get("started") else NOTICE)
+        return replace(found, status="STOP_REQUESTED", due_at=due)
 
     row = ctx.world.rows.update(_row(ctx, family, request["JobId"]).id, change)
     if row is None:
