@@ -68,7 +68,7 @@ def test_each_file_is_a_document(tmp_path: Path) -> None:
     assert records(client) == [
         {"File": "a", "Sentiment": "one\ntwo", "Length": 7},
         {"File": "sub/b", "ErrorCode": "UNSUPPORTED_ENCODING",
-         "ErrorMessage": "Document is not in UTF-8 format."},
+         "ErrorMessage": "Document is not in UTF-8 format and all subsequent lines are ignored."},
         {"File": "sub/c", "Sentiment": "three", "Length": 5},
     ]  # fmt: skip
 

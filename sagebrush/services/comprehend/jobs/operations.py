@@ -14,7 +14,7 @@ from functools import partial
 
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.comprehend import roles, tags
+from sagebrush.services.comprehend import arns, roles, tags
 from sagebrush.services.comprehend.jobs import checks, facts, life, listing
 from sagebrush.services.comprehend.jobs.families import (
     ACTIVE,
@@ -104,14 +104,14 @@ def _drafted(ctx: Ctx, family: Family, request: Doc, job_id: str, plan: Plan) ->
     place = output(where["S3Uri"], ctx.account, family, job_id)
     doc: Doc = {
         "JobId": job_id,
-        "JobArn": f"arn:aws:comprehend:{ctx.region}:{ctx.account}:{family.kind}/{job_id}",
         "SubmitTime": moment(now),
         "OutputDataConfig": {**where, "S3Uri": place},
         **{name: request[name] for name in (*SHOWN, *family.members) if name in request},
     }
-    return Row(
+    row = Row(
         ctx.account, ctx.region, family.kind, job_id, "SUBMITTED", doc, dict(plan), created=now, due_at=now
     )  # fmt: skip
+    return replace(row, doc={**doc, "JobArn": arns.of(row)})
 
 
 def _room(row: Row, rows: Reader) -> None:
