@@ -1,7 +1,7 @@
 """What the layers below the services, and the commands, know of a kind of resource that runs.
 
-Each such kind has a `facts.py` in its own folder that holds one `Running`; `services.running` finds
-them. No fact has a default where a kind runs processes: one that forgets it stops the server from
+Each such kind has a `facts.py` in its own folder that holds one `Running`, or a mapping of several;
+`services.running` finds them. No fact has a default where a kind runs processes: one that forgets it stops the server from
 starting. These modules are imported by every command, so they import nothing but values.
 """
 

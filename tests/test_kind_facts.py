@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 import pytest
@@ -112,6 +113,16 @@ def test_a_service_without_modules_or_operations_stops_the_server(
         registry.operations()
     with pytest.raises(LookupError, match="nothing defines an operation of sts"):
         registry.collect("sts", [ast], models.known("sts"))
+
+
+def test_several_kinds_may_be_in_one_table() -> None:
+    one, other = Kind("one", "One", running=None), Kind("other", "Other", running=None)
+    module = ModuleType("operations")
+    module.__dict__.update(KINDS={"one": one, "other": other}, ONE=one)
+    assert services.by_name(Kind, [module], lambda kind: kind.name) == {"one": one, "other": other}
+    module.__dict__.update(AGAIN=Kind("other", "Other", running=None))
+    with pytest.raises(LookupError, match="there are two kinds other"):
+        services.by_name(Kind, [module], lambda kind: kind.name)
 
 
 # ---- a kind that is new

@@ -63,13 +63,13 @@ def _read(name: str) -> str:
         else:
             with Path(name).open("rb") as file:
                 body = file.read(MOST + 1)
+        if len(body) > MOST:
+            raise CommandError(f"{name} has more than {MOST} bytes; a job reads more")
         text = body.decode("utf-8")
     except OSError as error:
         raise CommandError(f"{name} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise CommandError(f"{name} is not in UTF-8, from byte {error.start} on") from error
-    if len(body) > MOST:
-        raise CommandError(f"{name} has more than {MOST} bytes; a job reads more")
     if not text.strip():
         raise CommandError(f"{name} has no text")
     return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .mentions import Group
 from .spans import Span
 
 Doc = dict[str, Any]
@@ -72,15 +73,15 @@ def toxicity(scores: Mapping[str, float], overall: str) -> Doc:
 
 def targeted(
     text: str,
-    groups: Iterable[Sequence[tuple[Span, float]]],
+    groups: Iterable[Group],
     towards: Mapping[Span, Mapping[str, float]],
 ) -> Doc:
-    """DetectTargetedSentiment's: each group holds the mentions of one entity with the confidence that
-    they belong to it, the most telling one first; `towards` has the sentiment towards each."""
+    """DetectTargetedSentiment's: an entity for each group; `towards` has the sentiment towards each of
+    their mentions."""
     return {
         "Entities": [
             {
-                "DescriptiveMentionIndex": [0],
+                "DescriptiveMentionIndex": list(group.names),
                 "Mentions": [
                     {
                         "GroupScore": belongs,
@@ -88,7 +89,7 @@ def targeted(
                         "MentionSentiment": sentiment(towards[span]),
                         **_of(text, span),
                     }
-                    for span, belongs in group
+                    for span, belongs in group.mentions
                 ],
             }
             for group in groups

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from .spans import Span
 
@@ -21,9 +22,18 @@ ALIKE, SHORTENED = 1.0, 0.8
 _WORD = re.compile(r"\w+")
 
 
-def groups(text: str, spans: Sequence[Span]) -> list[list[tuple[Span, float]]]:
-    """The entities in the order of their first mention: for each its mentions, the longest first and
-    then in the order of the text, with the confidence that they belong together."""
+@dataclass(frozen=True)
+class Group:
+    """The mentions of one entity."""
+
+    mentions: tuple[tuple[Span, float], ...]
+    """In the order of the text, each with the confidence that it is of this entity."""
+    names: tuple[int, ...]
+    """The places among them of those that name it best: of all that are written like the longest."""
+
+
+def groups(text: str, spans: Sequence[Span]) -> list[Group]:
+    """The entities in the order of their first mention."""
     longest = sorted(spans, key=lambda span: (span.begin - span.end, span.begin))
     found: list[tuple[tuple[str, ...], list[tuple[Span, float]]]] = []
     for span in longest:
@@ -35,8 +45,13 @@ def groups(text: str, spans: Sequence[Span]) -> list[list[tuple[Span, float]]]:
                 break
         else:
             found.append((words, [(span, ALIKE)]))
-    told = [[members[0], *sorted(members[1:])] for _, members in found]
-    return sorted(told, key=lambda members: min(span.begin for span, _ in members))
+    told = [_group(sorted(members)) for _, members in found]
+    return sorted(told, key=lambda group: group.mentions[0][0].begin)
+
+
+def _group(members: Sequence[tuple[Span, float]]) -> Group:
+    names = [place for place, (_, belongs) in enumerate(members) if belongs == ALIKE]
+    return Group(tuple(members), tuple(names))
 
 
 def _belongs(words: tuple[str, ...], name: tuple[str, ...], span: Span, of: Span) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import TypeVar
 
@@ -75,13 +75,14 @@ def _of_facts(name: str) -> bool:
 
 
 def by_name(wanted: type[T], found: Iterable[ModuleType], name: Callable[[T], str]) -> dict[str, T]:
-    """The values of the type among what the modules define or import, by name.
+    """The values of the type among what the modules define or import, alone or in a mapping, by name.
 
     Raises LookupError when two have one name.
     """
     table: dict[str, T] = {}
     for module in found:
-        for value in vars(module).values():
-            if isinstance(value, wanted) and table.setdefault(name(value), value) is not value:
-                raise LookupError(f"{module.__name__}: there are two kinds {name(value)}")
+        for held in vars(module).values():
+            for value in held.values() if isinstance(held, Mapping) else (held,):
+                if isinstance(value, wanted) and table.setdefault(name(value), value) is not value:
+                    raise LookupError(f"{module.__name__}: there are two kinds {name(value)}")
     return table

@@ -64,6 +64,7 @@ def test_standard_input_and_a_language_that_is_not_read(
         (b"", (), "no text"),
         (b" \n ", (), "no text"),
         (b"caf\xe9", (), "not in UTF-8, from byte 3"),
+        ("é".encode() * ((5 << 20) + 1), (), "more than 10485760 bytes"),
         (b"a", ("--parts", "poetry"), "no part poetry"),
         (None, (), "cannot be read"),
     ],

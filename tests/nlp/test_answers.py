@@ -9,6 +9,7 @@ from botocore.validate import ParamValidator
 
 from sagebrush.aws import models
 from sagebrush.nlp import answers
+from sagebrush.nlp.mentions import Group
 from sagebrush.nlp.spans import Span
 
 TEXT = "👍🏽 Ana met Bob"
@@ -31,7 +32,11 @@ SCORES = {"POSITIVE": 0.1, "NEGATIVE": 0.6, "NEUTRAL": 0.2, "MIXED": 0.1}
         ),
         (
             "DetectTargetedSentiment",
-            answers.targeted(TEXT, [[(ANA, 1.0)], [(BOB, 1.0)]], {ANA: SCORES, BOB: SCORES}),
+            answers.targeted(
+                TEXT,
+                [Group(((ANA, 1.0),), (0,)), Group(((BOB, 1.0),), (0,))],
+                {ANA: SCORES, BOB: SCORES},
+            ),
         ),
     ],
 )
@@ -44,6 +49,16 @@ def test_documents_are_the_operations_outputs(operation: str, document: dict[str
         for each in entity.get("Mentions", [entity]):
             if "Text" in each:
                 assert TEXT[each["BeginOffset"] : each["EndOffset"]] == each["Text"]
+
+
+def test_the_mentions_that_name_an_entity_are_told():
+    text = "Bob, Bob B, Bob B"
+    spans = [Span(0, 3, "PERSON", 1.0), Span(5, 10, "PERSON", 1.0), Span(12, 17, "PERSON", 1.0)]
+    group = Group(((spans[0], 0.8), (spans[1], 1.0), (spans[2], 1.0)), (1, 2))
+    (entity,) = answers.targeted(text, [group], dict.fromkeys(spans, SCORES))["Entities"]
+    assert entity["DescriptiveMentionIndex"] == [1, 2]
+    assert [each["BeginOffset"] for each in entity["Mentions"]] == [0, 5, 12]
+    assert [each["GroupScore"] for each in entity["Mentions"]] == [0.8, 1.0, 1.0]
 
 
 def test_the_prevailing_sentiment_is_the_likeliest():

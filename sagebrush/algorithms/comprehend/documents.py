@@ -65,7 +65,7 @@ def of_lines(file: str, blocks: Iterable[bytes], limit: int) -> Iterator[Documen
             try:
                 yield replace(place, text=line.body.decode())
             except UnicodeDecodeError:
-                yield replace(place, error=failures.ENCODING_OF_LINE)
+                yield replace(place, error=failures.ENCODING)
                 return
 
 

@@ -31,11 +31,11 @@ NO_WRITE = (
 )
 NOTHING = "NO_INPUT_DATA: No object's key begins with the S3 URI of the input."
 CHANGED = "INPUT_CHANGED: An object of the input changed while it was read."
-ENCODING_OF_LINE = DocumentError(
+ENCODING = DocumentError(
     "UNSUPPORTED_ENCODING",
     "Document is not in UTF-8 format and all subsequent lines are ignored.",
 )
-ENCODING = DocumentError("UNSUPPORTED_ENCODING", "Document is not in UTF-8 format.")
+"""Of a line and, in the guide's example, of a file too."""
 EMPTY = DocumentError("EMPTY_DOCUMENT", "Document is empty.")
 """Sagebrush's own: AWS does not say what it makes of one."""
 UNREADABLE = DocumentError("INTERNAL_SERVER_ERROR", "Document could not be analyzed.")

@@ -53,7 +53,11 @@ class Told:
         return self.place.removesuffix("output/")
 
     def name(self, key: str) -> str:
-        """The name of an input in the results: its key without the folder of the input's URI."""
+        """The name of an input in the results: its key below the folder that the input's URI names, with
+        or without a slash at its end, or that of the objects that the URI is the beginning of."""
+        folder = f"{self.prefix}/"
+        if self.prefix and key.startswith(folder):
+            return key[len(folder) :]
         return key[self.prefix.rfind("/") + 1 :]
 
 

@@ -1,7 +1,7 @@
 """Personally identifiable information: every type of DetectPiiEntities, by rules and by what a model adds."""
 
-from .finding import contains, find
+from .finding import find
 from .redaction import Mode, redact
-from .types import LANGUAGES, TYPES
+from .types import TYPES
 
-__all__ = ["LANGUAGES", "TYPES", "Mode", "contains", "find", "redact"]
+__all__ = ["TYPES", "Mode", "find", "redact"]

@@ -40,19 +40,6 @@ def find(
     return [_found(text, spans) for text, spans in zip(texts, given, strict=True)]
 
 
-def contains(
-    texts: Sequence[str], model_spans: Sequence[Sequence[Span]] | None = None
-) -> list[list[tuple[str, float]]]:
-    """Return the types that each text holds, each with its best span's score, the best first."""
-    answers = []
-    for spans in find(texts, model_spans):
-        best: dict[str, float] = {}
-        for span in spans:
-            best[span.label] = max(span.score, best.get(span.label, 0.0))
-        answers.append(sorted(best.items(), key=lambda item: -item[1]))
-    return answers
-
-
 def _found(text: str, model: Sequence[Span]) -> list[Span]:
     read = Read(text)
     claims: list[Candidate] = []

@@ -44,4 +44,3 @@ OF_COUNTRIES = (
     "SSN",
 )
 TYPES = UNIVERSAL + OF_COUNTRIES
-LANGUAGES = ("en", "es")

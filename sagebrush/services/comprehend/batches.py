@@ -1,7 +1,8 @@
 """The operations that read up to 25 documents at once.
 
-A document that the models fail on is told of in ErrorList, and the others are answered (developer
-guide, "Multiple document synchronous processing"). What is wrong with the request refuses all of it.
+A document that the models fail on is told of in ErrorList, and the others are answered; so is one in
+whose characters there is no language, where that is asked for (developer guide, "Multiple document
+synchronous processing"). What is wrong with the request refuses all of it.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ async def _batch(ctx: Ctx, task: str, texts: Sequence[str], code: str | None) ->
         languages.check(task, code)
     results, errors = list[Doc](), list[Doc]()
     for index, found in enumerate(await _read(ctx, task, code or "", texts)):
-        if found is None:
+        if found is None or found.get("Languages") == []:
             errors.append({"Index": index, **FAILED})
         else:
             results.append({"Index": index, **found})

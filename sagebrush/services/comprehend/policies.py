@@ -21,10 +21,10 @@ from sagebrush.world import Ctx
 
 
 def put_resource_policy(ctx: Ctx, request: Doc) -> Doc:
-    """The model has the policy, in place of the one of that revision.
+    """The model has the policy, in place of the one it had.
 
     Raises ResourceNotFoundException for a model that there is not, and InvalidRequestException for what
-    is no policy, and where the revision is not the policy's: none names a policy that is new.
+    is no policy, and where a revision is named that is not that of the policy it had.
     """
     new = made(request["ResourcePolicy"], ctx.world.clock())
 
@@ -59,8 +59,7 @@ def delete_resource_policy(ctx: Ctx, request: Doc) -> Doc:
         before = plan_of(row).get("policy")
         if before is None:
             raise arns.missing()
-        if "PolicyRevisionId" in request:
-            _check(before, request["PolicyRevisionId"])
+        _check(before, request.get("PolicyRevisionId"))
         rest = {name: value for name, value in row.plan.items() if name != "policy"}
         return replace(row, plan=rest)
 
@@ -78,16 +77,14 @@ def made(text: str, now: float) -> Policy:
 
 
 def _check(before: Policy | None, revision: str | None) -> None:
-    """Raises InvalidRequestException where the revision is not the policy's."""
-    if revision == (before["revision"] if before else None):
+    """Raises InvalidRequestException where a revision is named that is not the policy's."""
+    if revision is None or (before and revision == before["revision"]):
         return
     words = (
         "The PolicyRevisionId is not that of the policy."
         if before
         else "There is no policy of that PolicyRevisionId."
     )
-    if before and revision is None:
-        words = "The model has a policy: give its PolicyRevisionId."
     raise AwsError("InvalidRequestException", words)
 
 

@@ -20,6 +20,11 @@ CHILD = "processing-job"
 QUEUED, RUNNING, FULL = 1.0, 30.0, 30.0
 """Seconds between looks at a processing job that waits, at one that runs (a safeguard: its end is told),
 and between tries to create one that a quota forbids."""
+SETTLED = 10.0
+"""Seconds after which a row fails that lacks an input or a permission: AWS looks at one minutes after it
+was submitted, so scripts describe and stop it meanwhile, or complete a role's policy."""
+NOTICE = 2.0
+"""Seconds that a row which has begun nothing says that its stop was requested, as AWS's do for longer."""
 STOPPED = "The job was stopped with the server that ran it."
 INTERNAL = "INTERNAL_SERVER_ERROR: "
 """How AWS's error codes of documents call what is the service's fault."""
@@ -47,6 +52,11 @@ def find(world: World, row: Row, name: str) -> Doc | None:
         if error.status >= 500:
             raise
         return None  # it was deleted meanwhile
+
+
+def unsettled(world: World, row: Row) -> float:
+    """Seconds that the row still waits for what it lacks, before it fails; 0 or less once it does."""
+    return row.created + SETTLED - world.clock()
 
 
 def begin(world: World, row: Row, request: Doc) -> str:

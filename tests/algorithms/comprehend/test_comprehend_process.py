@@ -68,7 +68,7 @@ def test_each_file_is_a_document(tmp_path: Path) -> None:
     assert records(client) == [
         {"File": "a", "Sentiment": "one\ntwo", "Length": 7},
         {"File": "sub/b", "ErrorCode": "UNSUPPORTED_ENCODING",
-         "ErrorMessage": "Document is not in UTF-8 format."},
+         "ErrorMessage": "Document is not in UTF-8 format and all subsequent lines are ignored."},
         {"File": "sub/c", "Sentiment": "three", "Length": 5},
     ]  # fmt: skip
 
@@ -94,6 +94,21 @@ def test_a_prefix_may_be_a_file_and_names_begin_after_its_folder(tmp_path: Path)
     client = Client({"in/a.txt": b"one", "in/a.txt.more": b"two"})
     run(client, tmp_path, prefix="in/a.txt")
     assert [each["File"] for each in records(client)] == ["a.txt", "a.txt.more"]
+
+
+@pytest.mark.parametrize("prefix", ["in", "in/"])
+def test_names_are_the_same_whether_or_not_the_folder_is_named_with_its_slash(
+    prefix: str, tmp_path: Path
+) -> None:
+    client = Client({"in/a.txt": b"one", "in/b/c.txt": b"two"})
+    run(client, tmp_path, prefix=prefix)
+    assert [each["File"] for each in records(client)] == ["a.txt", "b/c.txt"]
+
+
+def test_names_in_a_bucket_without_a_prefix_are_the_keys(tmp_path: Path) -> None:
+    client = Client({"a.txt": b"one", "in/b.txt": b"two"})
+    run(client, tmp_path, prefix="")
+    assert [each["File"] for each in records(client)] == ["a.txt", "in/b.txt"]
 
 
 def test_personal_data_are_told_in_a_file_for_each_input(tmp_path: Path) -> None:

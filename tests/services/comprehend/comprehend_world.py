@@ -22,16 +22,7 @@ from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 from tests.services.sagemaker.jobworld import ROLE, JobWorld
 
-KINDS = {
-    kind.name: kind
-    for kind in (
-        operations.SENTIMENT,
-        operations.PII,
-        operations.LANGUAGE,
-        operations.TOPICS,
-        processing.KIND,
-    )
-}
+KINDS = {**operations.KINDS, processing.KIND.name: processing.KIND}
 REGION, ACCOUNT = "us-east-1", "123456789012"
 RUNS = Running(0.0)
 

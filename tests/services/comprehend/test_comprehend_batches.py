@@ -72,6 +72,20 @@ def test_where_all_fail_there_are_errors_alone(calls: Calls):
     }
 
 
+def test_a_document_without_a_language_is_an_error(monkeypatch: pytest.MonkeyPatch):
+    """The guide's own example."""
+
+    async def analyse(ctx: Ctx, task: str, language: str, texts: Sequence[str]) -> list[Doc]:
+        found = [{"LanguageCode": "en", "Score": 0.9}]
+        return [{"Languages": [] if text == "$$$$$$" else found} for text in texts]
+
+    monkeypatch.setattr(analysis, "analyse", analyse)
+    texts = ["hello friend", "$$$$$$", "hola amigo"]
+    found = answer(batches.batch_detect_dominant_language, TextList=texts)
+    assert [each["Index"] for each in found["ResultList"]] == [0, 2]
+    assert found["ErrorList"] == [{"Index": 1, **UNEXPECTED}]
+
+
 def test_what_is_no_documents_fault_fails_the_whole_batch(calls: Calls):
     with pytest.raises(AwsError) as error:
         answer(batches.batch_detect_entities, TextList=["a", "busy"], LanguageCode="en")

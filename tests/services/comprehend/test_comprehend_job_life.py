@@ -105,10 +105,22 @@ def test_what_the_role_cannot_read_starts_nothing(
     job = world.start()
     spoil(world)
     world.run(5)
+    assert world.told(job)["JobStatus"] == "SUBMITTED", "as long as AWS's say so"
+    world.run(10)
     found = world.told(job)
     assert found["JobStatus"] == "FAILED"
     assert found["Message"].startswith(message)
     assert world.rows.select("processing-job") == []
+
+
+def test_what_is_there_soon_after_the_job_was_submitted_is_read(world: ComprehendWorld) -> None:
+    files = dict(world.s3.buckets["bucket"])
+    world.s3.buckets["bucket"].clear()
+    job = world.start()
+    world.run(5)
+    world.s3.buckets["bucket"].update(files)
+    world.run(15)
+    assert world.told(job)["JobStatus"] == "IN_PROGRESS"
 
 
 def forget_role(world: ComprehendWorld) -> None:
@@ -119,7 +131,7 @@ def forget_role(world: ComprehendWorld) -> None:
 
 def test_an_output_bucket_that_is_not_there_starts_nothing(world: ComprehendWorld) -> None:
     job = world.start(OutputDataConfig={"S3Uri": "s3://none"})
-    world.run(5)
+    world.run(15)
     found = world.told(job)
     assert (found["JobStatus"], found["Message"][:25]) == ("FAILED", "NO_WRITE_ACCESS_TO_OUTPUT")
     assert found["OutputDataConfig"]["S3Uri"].startswith(f"s3://none/{ACCOUNT}-SENTIMENT-")
@@ -213,9 +225,11 @@ def test_a_stop_ends_the_processing_job(world: ComprehendWorld) -> None:
     assert world.call("StopSentimentDetectionJob", JobId=job)["JobStatus"] == "STOPPED"
 
 
-def test_a_job_that_never_began_is_stopped_at_once(world: ComprehendWorld) -> None:
+def test_a_job_that_never_began_is_stopped_soon(world: ComprehendWorld) -> None:
     job = world.start()
     world.call("StopSentimentDetectionJob", JobId=job)
+    world.run(1)
+    assert world.told(job)["JobStatus"] == "STOP_REQUESTED"
     world.run(5)
     assert world.told(job)["JobStatus"] == "STOPPED"
     assert world.rows.select("processing-job") == []

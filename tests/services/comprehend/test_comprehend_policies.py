@@ -60,15 +60,18 @@ def test_a_policy_is_put_changed_and_deleted(comprehend: Any) -> None:
     ]
 
 
-def test_who_does_not_know_the_revision_changes_nothing(comprehend: Any) -> None:
+def test_who_names_no_revision_replaces_the_policy(comprehend: Any) -> None:
+    first = comprehend.put_resource_policy(ResourceArn=ARN, ResourcePolicy=POLICY)
+    second = comprehend.put_resource_policy(ResourceArn=ARN, ResourcePolicy=OTHER)
+    assert second["PolicyRevisionId"] != first["PolicyRevisionId"]
+    assert comprehend.describe_resource_policy(ResourceArn=ARN)["ResourcePolicy"] == OTHER
+
+
+def test_who_names_another_revision_changes_nothing(comprehend: Any) -> None:
     put = comprehend.put_resource_policy
     invalid = "InvalidRequestException"
     assert refused(put, ResourcePolicy=POLICY, PolicyRevisionId="ab")[0] == invalid
     put(ResourceArn=ARN, ResourcePolicy=POLICY)
-    assert refused(put, ResourcePolicy=OTHER) == (
-        invalid,
-        "The model has a policy: give its PolicyRevisionId.",
-    )
     assert refused(put, ResourcePolicy=OTHER, PolicyRevisionId="ab")[0] == invalid
     assert refused(comprehend.delete_resource_policy, PolicyRevisionId="ab")[0] == invalid
     assert comprehend.describe_resource_policy(ResourceArn=ARN)["ResourcePolicy"] == POLICY

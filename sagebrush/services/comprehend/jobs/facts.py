@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from sagebrush.facts import Stop, WithoutProcesses
-from sagebrush.services.comprehend.jobs import families
-from sagebrush.services.comprehend.jobs.families import BUSY, ENDED, Family
+from sagebrush.services.comprehend.jobs.families import BUSY, ENDED, FAMILIES, Family
 
 
 class Job(WithoutProcesses):
@@ -37,11 +36,5 @@ def _facts(family: Family) -> Job:
     )
 
 
-SENTIMENT = _facts(families.SENTIMENT)
-TARGETED = _facts(families.TARGETED)
-ENTITIES = _facts(families.ENTITIES)
-KEY_PHRASES = _facts(families.KEY_PHRASES)
-LANGUAGE = _facts(families.LANGUAGE)
-PII = _facts(families.PII)
-TOPICS = _facts(families.TOPICS)
-CLASSIFICATION = _facts(families.CLASSIFICATION)
+JOBS = {kind: _facts(family) for kind, family in FAMILIES.items()}
+"""`Row.kind` -> the facts, of every family."""

@@ -51,6 +51,9 @@ def _start(world: World, row: Row) -> Next:
     """The processing job is there, or the job has failed since it could do nothing."""
     lacking = access.lacking(world, row, arns.of(row))
     if lacking:
+        left = work.unsettled(world, row)
+        if left > 0:
+            return Next(due=left)
         return ended(world, "FAILED", lacking)
     try:
         refused = work.begin(world, row, program.request(world, row))

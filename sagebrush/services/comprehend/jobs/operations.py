@@ -14,7 +14,7 @@ from functools import partial
 
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.comprehend import requests, roles, tags
+from sagebrush.services.comprehend import arns, requests, roles, tags, work
 from sagebrush.services.comprehend.jobs import checks, facts, life, listing
 from sagebrush.services.comprehend.jobs.families import (
     ACTIVE,
@@ -41,25 +41,12 @@ SHOWN = (
 """Members of a request that a description has too, of every family."""
 
 
-def _kind(running: facts.Job) -> Kind:
-    """The kind; AWS's words for its verbs are this module's, not those of SageMaker's kinds."""
-    return Kind(
-        running.kind,
-        running.noun,
-        running=running,
-        reconcile=life.reconcile,
-        fail=life.fail,
-    )
-
-
-SENTIMENT = _kind(facts.SENTIMENT)
-TARGETED = _kind(facts.TARGETED)
-ENTITIES = _kind(facts.ENTITIES)
-KEY_PHRASES = _kind(facts.KEY_PHRASES)
-LANGUAGE = _kind(facts.LANGUAGE)
-PII = _kind(facts.PII)
-TOPICS = _kind(facts.TOPICS)
-CLASSIFICATION = _kind(facts.CLASSIFICATION)
+KINDS = {
+    name: Kind(name, job.noun, running=job, reconcile=life.reconcile, fail=life.fail)
+    for name, job in facts.JOBS.items()
+}
+"""`Row.kind` -> the kind, of every family. What AWS says in its verbs is this module's, not that of
+SageMaker's kinds."""
 
 
 def _start(family: Family, ctx: Ctx, request: Doc) -> Doc:
@@ -111,14 +98,14 @@ def _drafted(ctx: Ctx, family: Family, request: Doc, job_id: str, plan: Plan) ->
     place = output(where["S3Uri"], ctx.account, family, job_id)
     doc: Doc = {
         "JobId": job_id,
-        "JobArn": f"arn:aws:comprehend:{ctx.region}:{ctx.account}:{family.kind}/{job_id}",
         "SubmitTime": moment(now),
         "OutputDataConfig": {**where, "S3Uri": place},
         **{name: request[name] for name in (*SHOWN, *family.members) if name in request},
     }
-    return Row(
+    row = Row(
         ctx.account, ctx.region, family.kind, job_id, "SUBMITTED", doc, dict(plan), created=now, due_at=now
     )  # fmt: skip
+    return replace(row, doc={**doc, "JobArn": arns.of(row)})
 
 
 def _room(row: Row, rows: Reader) -> None:
@@ -171,7 +158,8 @@ def _stop(family: Family, ctx: Ctx, request: Doc) -> Doc:
             requests.refuse(f"The job cannot be stopped: it is in status {found.status}.")
         if found.status in (*ENDED, "STOP_REQUESTED"):
             return None
-        return replace(found, status="STOP_REQUESTED", due_at=ctx.world.clock())
+        due = ctx.world.clock() + (0.0 if plan_of(found).get("started") else work.NOTICE)
+        return replace(found, status="STOP_REQUESTED", due_at=due)
 
     row = ctx.world.rows.update(_row(ctx, family, request["JobId"]).id, change)
     if row is None:

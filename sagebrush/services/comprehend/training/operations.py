@@ -160,7 +160,8 @@ def _stop(family: Family, ctx: Ctx, request: Doc) -> Doc:
         if found.status not in TRAINING:
             words = f"The training cannot be stopped: the {family.label} is in status"
             requests.refuse(f"{words} {found.status}.")
-        return replace(found, status="STOP_REQUESTED", due_at=ctx.world.clock())
+        due = ctx.world.clock() + (0.0 if plan_of(found).get("started") else work.NOTICE)
+        return replace(found, status="STOP_REQUESTED", due_at=due)
 
     if ctx.world.rows.update(_row(ctx, family, request).id, change) is None:
         raise arns.missing()
