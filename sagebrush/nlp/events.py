@@ -13,7 +13,9 @@ from .spans import Span
 SCORE = 0.9
 """A rule's confidence: it is not fitted, since no set annotates events."""
 
-_NAME = r"[A-Z][\w'’-]*(?: (?:(?:of|de|la|the|del|von) )*[A-Z][\w'’-]*){0,3}"
+_WORD = r"[A-Z][\w'’-]{0,39}+"
+"""Of so many characters at most, since one begins behind every hyphen and apostrophe of another."""
+_NAME = rf"{_WORD}(?: (?:(?:of|de|la|the|del|von) ){{0,3}}{_WORD}){{0,3}}"
 _YEAR = r"(?:(?:19|20)\d\d )"
 _RULES = (
     r"(?:First |Second |Third )?(?:Battle|Siege|Raid|Massacre|Storming|Fall|Treaty|Congress) of (?:the )?"
