@@ -30,7 +30,7 @@ _RULES = (
     r"Super Bowl(?: [IVXL]+\b| \d+)?",
     _YEAR + r"?" + _NAME + r" (?:Grand Prix|Film Festival|Music Festival|Jazz Festival|Book Fair)",
     r"(?:Stanley Cup|Davis Cup|Ryder Cup|World Series|Tour de France|Giro d['’]Italia|Kentucky Derby|"
-    r"Grand National|Boston Marathon|London Marathon|Academy Awards|Grammy Awards|Golden Globe Awards|"
+    r"Grand National|Boston Marathon|London Marathon|Academy Awards|Oscars|Emmys|Grammys|Grammy Awards|Golden Globe Awards|"
     r"Burning Man|Oktoberfest|Comic-Con|Mardi Gras|Holocaust|Great Depression|Black Death)",
     r"(?:Hurricane|Cyclone|Typhoon|Tropical Storm) [A-Z][a-z]+",
 )
