@@ -4,8 +4,8 @@ QUANTITY, TITLE and OTHER.
 A tagger finds names, rules find dates, quantities and some events. Where they overlap:
 
 1. A date replaces names within it, and no name that it is only a part of ("Water Act 2000").
-2. An event by rule replaces TITLE, OTHER and EVENT within it ("World War II"); it is left out where it
-   overlaps with anything else.
+2. An event by rule replaces TITLE, OTHER and EVENT within it ("World War II"), its year and what is
+   doubtful; it is left out where it overlaps with anything else.
 3. An address or number by rule (e-mail, URL, telephone, card, account …) is OTHER and replaces all that
    it overlaps with, as AWS's example of a bank's letter has it.
 4. A quantity replaces nothing: it is left out where anything else has a word of it ("iPhone 7").
@@ -24,7 +24,7 @@ from . import grammar, pii
 from .confidence import Confidence
 from .events import events
 from .spans import Span
-from .tagging import on_one_line, told
+from .tagging import bare, on_one_line, told
 
 if TYPE_CHECKING:  # it loads ONNX Runtime
     from .encoder import Reading
@@ -35,11 +35,19 @@ LABELS = (
 )  # fmt: skip
 """What the tagger tells."""
 LIKELY = 0.5
-_STOP = re.compile(r"([^\W\d_]{2,})\.\Z")
-_SHORT = frozenset(
-    ("jr", "sr", "esq", "mr", "mrs", "ms", "dr", "prof", "st", "ave", "rd", "blvd", "mt", "ft")
+DOUBTFUL = 0.75
+"""Names of any type within an event by rule that are less sure than this are replaced."""
+_TITLES = re.compile(
+    r"(?:Mr|Mrs|Ms|Mx|Miss|Dr|Prof|Sir|Rev|Hon|Sen|Rep|Gov|Gen|Capt|Lt|Sgt|Col)\.?"
 )
-"""What is written with a full stop at the end of a person's or a place's name."""
+_INITIALS = frozenset((
+    "AI", "API", "ASAP", "CEO", "CFO", "COO", "CTO", "DIY", "DNA", "EBIT", "EBITDA", "EPS", "ETA", "FAQ",
+    "FYI", "GDP", "GPS", "HR", "HTML", "HTTP", "IMO", "IPO", "JSON", "KPI", "LOL", "NLP", "OMG", "PDF", "PM",
+    "ROI", "SQL", "SSN", "TBD", "TODO", "URL", "VAT", "VP", "WTF", "XML", "YTD", "YOY",
+))  # fmt: skip
+"""Written in capitals, and no organisation's name."""
+_PERIOD = re.compile(r"Q[1-4]|H[12]|FY ?'?\d\d(?:\d\d)?")
+"""A part of a business year: a date, though it looks like a name."""
 _BEGINNINGS = frozenset((
     "The", "A", "An", "This", "That", "These", "Those", "It", "He", "She", "They", "We", "I", "You",
     "And", "But", "Or", "If",
@@ -66,23 +74,24 @@ def kept(text: str, named: Sequence[Span]) -> list[Span]:
     """What of a tagger's names is told.
 
     Left out is what has no letter, except "@", which some write apart from a name; a word as those that
-    sentences begin with, alone; and EVENT and OTHER
+    sentences begin with, alone; a person's title alone; initials of a common noun; and EVENT and OTHER
     that are less likely right than wrong: most sets do not annotate them, so they are guessed in odd
-    places. The full stop after a person or place is the sentence's. A name
-    ends with its line.
+    places. A name ends with its line, and without the sentence's marks (`bare`).
     """
     chosen = []
     for each in (on_one_line(text, span) for span in named):
+        if each.label in ("PERSON", "LOCATION"):
+            each = bare(text, each)
         words = text[each.begin : each.end]
         if words != "@" and not any(letter.isalpha() for letter in words):
             continue
-        if words in _BEGINNINGS:
+        if words in _BEGINNINGS or (each.label == "PERSON" and _TITLES.fullmatch(words)):
+            continue
+        if each.label == "ORGANIZATION" and words in _INITIALS:
             continue
         if each.label in ("EVENT", "OTHER") and each.score < LIKELY:
             continue
-        stop = _STOP.search(words) if each.label in ("PERSON", "LOCATION") else None
-        ends = stop is not None and stop[1].lower() not in _SHORT
-        chosen.append(replace(each, end=each.end - 1) if ends else each)
+        chosen.append(replace(each, label="DATE") if _PERIOD.fullmatch(words) else each)
     return chosen
 
 
@@ -94,7 +103,7 @@ def merged(text: str, named: Sequence[Span]) -> list[Span]:
             spans = [*(each for each in spans if not _within(each, date)), date]
     for event in events(text):
         others = [each for each in spans if _overlap(event, each)]
-        if all(each.label in VAGUE and _within(each, event) for each in others):
+        if all(_within(each, event) and _gives_way(text, each) for each in others):
             spans = [*(each for each in spans if each not in others), event]
     for found in pii.find([text])[0]:
         if found.label in NUMBERS:
@@ -104,6 +113,13 @@ def merged(text: str, named: Sequence[Span]) -> list[Span]:
         if not any(_overlap(quantity, each) for each in spans):
             spans.append(quantity)
     return sorted(spans)
+
+
+def _gives_way(text: str, name: Span) -> bool:
+    """Whether an event by rule replaces what was found within it."""
+    if name.label == "DATE":
+        return text[name.begin : name.end].isdigit()
+    return name.label in VAGUE or name.score < DOUBTFUL
 
 
 def _overlap(one: Span, other: Span) -> bool:

@@ -13,7 +13,9 @@ from .spans import Span
 SCORE = 0.9
 """A rule's confidence: it is not fitted, since no set annotates events."""
 
-_NAME = r"[A-Z][\w'’-]*(?: (?:(?:of|de|la|the|del|von) )*[A-Z][\w'’-]*){0,3}"
+_WORD = r"[A-Z][\w'’-]{0,39}+"
+"""Of so many characters at most, since one begins behind every hyphen and apostrophe of another."""
+_NAME = rf"{_WORD}(?: (?:(?:of|de|la|the|del|von) ){{0,3}}{_WORD}){{0,3}}"
 _YEAR = r"(?:(?:19|20)\d\d )"
 _RULES = (
     r"(?:First |Second |Third )?(?:Battle|Siege|Raid|Massacre|Storming|Fall|Treaty|Congress) of (?:the )?"
@@ -28,7 +30,7 @@ _RULES = (
     r"Super Bowl(?: [IVXL]+\b| \d+)?",
     _YEAR + r"?" + _NAME + r" (?:Grand Prix|Film Festival|Music Festival|Jazz Festival|Book Fair)",
     r"(?:Stanley Cup|Davis Cup|Ryder Cup|World Series|Tour de France|Giro d['’]Italia|Kentucky Derby|"
-    r"Grand National|Boston Marathon|London Marathon|Academy Awards|Grammy Awards|Golden Globe Awards|"
+    r"Grand National|Boston Marathon|London Marathon|Academy Awards|Oscars|Emmys|Grammys|Grammy Awards|Golden Globe Awards|"
     r"Burning Man|Oktoberfest|Comic-Con|Mardi Gras|Holocaust|Great Depression|Black Death)",
     r"(?:Hurricane|Cyclone|Typhoon|Tropical Storm) [A-Z][a-z]+",
 )

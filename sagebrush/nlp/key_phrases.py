@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from .spans import Span
 from .syntax.analysis import Analysis, Token
@@ -25,20 +25,46 @@ _BARE = frozenset(("DET", "PRON", "PUNCT", "PART", "ADP", "NUM", "SYM"))
 def key_phrases(text: str, analysis: Analysis) -> list[Span]:
     """The key phrases of a text in its order, with the score that each is a noun phrase.
 
-    Punctuation at either end is left out, and what follows a bracket that does not close within.
+    Punctuation at either end is left out, and what follows a bracket that does not close within; so are
+    articles alone. The pieces of one number, date or time are one phrase.
     """
-    told = []
-    for phrase in analysis.phrases:
-        inside = _closed(text, _tokens(analysis, phrase))
-        if inside and phrase.score >= LEAST:
-            told.append(Span(inside[0].begin, inside[-1].end, LABEL, phrase.score))
+    told: list[Span] = []
+    for phrase, tokens in _with_tokens(analysis):
+        inside = _closed(text, tokens)
+        if not inside or phrase.score < LEAST:
+            continue
+        if len(inside) == 1 and text[inside[0].begin : inside[0].end].lower() in _ARTICLES:
+            continue
+        found = Span(inside[0].begin, inside[-1].end, LABEL, phrase.score)
+        if told and _goes_on(text, told[-1], found):
+            before = told.pop()
+            found = Span(before.begin, found.end, LABEL, max(before.score, found.score))
+        told.append(found)
     return told
 
 
-def _tokens(analysis: Analysis, phrase: Span) -> list[Token]:
+_ARTICLES = frozenset(("a", "an", "the"))
+_GLUE = re.compile(r"[-./:_+]{0,2}")
+_HALF = re.compile(r"[ap]\.?m\.?", re.IGNORECASE)
+
+
+def _goes_on(text: str, one: Span, other: Span) -> bool:
+    """Whether the second is the rest of a number or time that the first ends with ("123" of "123-45", "10:45"
+    of "10:45 AM")."""
+    between = text[one.end : other.begin]
+    last, first = text[one.end - 1], text[other.begin]
+    if last.isdigit() and between in ("", " ") and _HALF.fullmatch(text, other.begin, other.end):
+        return True
+    numbers = first.isdigit() and (last.isdigit() or last in "-./:" or between != "")
+    return numbers and _GLUE.fullmatch(between) is not None
+
+
+def _with_tokens(analysis: Analysis) -> Iterator[tuple[Span, list[Token]]]:
+    """Each phrase with its tokens, in time linear in the text's length."""
     begins = [each.begin for each in analysis.tokens]
-    first, last = bisect_left(begins, phrase.begin), bisect_left(begins, phrase.end)
-    return list(analysis.tokens[first:last])
+    for phrase in analysis.phrases:
+        first, last = bisect_left(begins, phrase.begin), bisect_left(begins, phrase.end)
+        yield phrase, list(analysis.tokens[first:last])
 
 
 def _closed(text: str, tokens: list[Token]) -> list[Token]:
@@ -72,8 +98,8 @@ def ranked(text: str, analysis: Analysis) -> list[tuple[str, float]]:
     candidates: dict[str, tuple[float, int, str]] = {}
     counts: dict[str, int] = {}
     found: list[tuple[list[str], int, str, float]] = []
-    for phrase in analysis.phrases:
-        inside = _content(_closed(text, _tokens(analysis, phrase)))
+    for phrase, tokens in _with_tokens(analysis):
+        inside = _content(_closed(text, tokens))
         if not inside:
             continue
         words = [text[each.begin : each.end].lower() for each in inside]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from . import grammar
 from .confidence import Confidence
 from .spans import Span
-from .tagging import on_one_line, told
+from .tagging import bare, on_one_line, told
 
 if TYPE_CHECKING:  # it loads ONNX Runtime
     from .encoder import Reading
@@ -68,6 +68,7 @@ def in_aws(text: str, spans: Sequence[Span]) -> list[Span]:
     """The spans that are of one of AWS's types and have its form, in that type."""
     named = [replace(each, label=AWS[each.label]) for each in spans if each.label in AWS]
     named = [on_one_line(text, each) if each.label == "NAME" else each for each in named]
+    named = [bare(text, each) if each.label in ("NAME", "ADDRESS") else each for each in named]
     return [
         with_unit(text, each)
         for each in named
@@ -79,6 +80,8 @@ def _has_form(words: str, label: str) -> bool:
     """Whether the words can be of the type: the tagger sees what stands around, and little of digits."""
     if label == "IP_ADDRESS" and words.count(".") != 3 and ":" not in words:
         return False
+    if label == "AGE" and any(each in "°%$€£" for each in words):
+        return False
     digits = sum(each.isdigit() for each in words)
     if label in _DIGITS:
         return digits >= _DIGITS[label]
@@ -86,7 +89,15 @@ def _has_form(words: str, label: str) -> bool:
         return digits > 0 or bool(grammar.dates(words))
     if label in ("EMAIL", "URL"):
         return ("@" if label == "EMAIL" else ".") in words
+    if label == "ADDRESS":
+        return any(each.isalnum() for each in words) and not _measured(words)
     return label != "NAME" or any(each.isalpha() for each in words)
+
+
+def _measured(words: str) -> bool:
+    """Whether all of the words are an amount with its unit ("35°C")."""
+    found = grammar.quantities(words)
+    return len(found) == 1 and found[0].score > 0.95 and len(words) == found[0].end - found[0].begin
 
 
 def with_unit(text: str, span: Span) -> Span:

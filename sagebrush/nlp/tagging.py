@@ -76,6 +76,35 @@ def on_one_line(text: str, span: Span) -> Span:
 _BREAK = re.compile(r"\s*[\x00-\x1f\x7f]")
 
 
+def bare(text: str, span: Span) -> Span:
+    """The span of a name without the sentence's marks, and with the full stop of its own abbreviation.
+
+    A quotation mark or bracket at its begin is left out, with its other half where that is the end; so is
+    the full stop behind a whole word. That of "Washington D.C." and "King Jr." is a part of the name.
+    """
+    begin, end = span.begin, span.end
+    while end - begin > 1 and (closing := _PAIRS.get(text[begin])):
+        if closing in text[begin + 1 : end - 1]:
+            break
+        begin, end = begin + 1, end - (text[end - 1] == closing)
+    words = text[begin:end]
+    if found := _STOP.search(words):
+        end -= found[1].lower() not in _SHORT or found[1] in _STATES
+    elif text[end : end + 1] == "." and _ABBREVIATED.search(words):
+        end += 1
+    return replace(span, begin=begin, end=end) if begin < end else span
+
+
+_PAIRS = {"'": "'", '"': '"', "‘": "’", "“": "”", "(": ")", "[": "]", "{": "}", "<": ">"}
+_STOP = re.compile(r"([^\W\d_]{2,})\.\Z")
+_SHORT = frozenset(
+    ("jr", "sr", "esq", "mr", "mrs", "ms", "dr", "prof", "st", "ave", "rd", "blvd", "mt", "ft")
+)
+"""What is written with a full stop at the end of a person's or a place's name."""
+_STATES = frozenset(("MS", "MT"))
+_ABBREVIATED = re.compile(r"(?<!\w)(?:[A-Z]\.[A-Z]|Jr|Sr|Esq|St|Ave|Rd|Blvd)\Z")
+
+
 def _of_word(character: str) -> bool:
     return character == "_" or (character.isalnum() and character < _IDEOGRAPHS)
 

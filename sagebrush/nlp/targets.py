@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/comprehend/latest/dg/how-targeted-sentiment.html
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -20,8 +21,10 @@ def targets(text: str, named: Iterable[Span], analysis: Analysis, nouns: Nouns) 
     """The targets of a text, in order and without overlaps: entities by name, and the last noun of every
     other noun phrase, where its type is known."""
     found = [replace(span, label=TYPES.get(span.label, span.label)) for span in named]
+    begins = [each.begin for each in analysis.tokens]
     for phrase in analysis.phrases:
-        head = _head(phrase, analysis.tokens)
+        first, last = bisect_left(begins, phrase.begin), bisect_left(begins, phrase.end)
+        head = _head(analysis.tokens[first:last])
         if head is None:
             continue
         kind = nouns.type_of(text[head.begin : head.end])
@@ -30,9 +33,8 @@ def targets(text: str, named: Iterable[Span], analysis: Analysis, nouns: Nouns) 
     return sorted(found)
 
 
-def _head(phrase: Span, tokens: Sequence[Token]) -> Token | None:
-    """The last noun of the phrase; names are left to the entities."""
-    inside = [each for each in tokens if phrase.begin <= each.begin and each.end <= phrase.end]
+def _head(inside: Sequence[Token]) -> Token | None:
+    """The last noun of a phrase with these tokens; names are left to the entities."""
     nouns = [each for each in inside if each.tag in ("NOUN", "PROPN")]
     return nouns[-1] if nouns and nouns[-1].tag == "NOUN" else None
 

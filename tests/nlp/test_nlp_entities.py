@@ -40,6 +40,11 @@ def place(text: str, part: str, label: str) -> Span:
             [("World War II", "EVENT")],
         ),
         (
+            "at the 2022 FIFA World Cup",
+            [("FIFA World Cup", "EVENT")],
+            [("2022 FIFA World Cup", "EVENT")],
+        ),
+        (
             "the Battle of Britain Memorial",
             [("Battle of Britain Memorial", "LOCATION")],
             [("Battle of Britain Memorial", "LOCATION")],
@@ -90,3 +95,34 @@ def test_what_is_told_of_a_taggers_names(
     begin = text.index(part)
     found = kept(text, [Span(begin, begin + len(part), label, score)])
     assert "".join(text[each.begin : each.end] for each in found) == left
+
+
+@pytest.mark.parametrize(
+    ("score", "expected"),
+    [
+        (0.7, [("Super Bowl LVII", "EVENT")]),
+        (0.9, [("LVII", "ORGANIZATION")]),
+    ],
+)
+def test_an_event_by_rule_replaces_what_is_doubtful(
+    score: float, expected: list[tuple[str, str]]
+) -> None:
+    text = "Super Bowl LVII"
+    assert told(text, merged(text, [Span(11, 15, "ORGANIZATION", score)])) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "expected"),
+    [
+        ("Dr.", "PERSON", []),
+        ("Mr", "PERSON", []),
+        ("Mr. Johnson", "PERSON", [("Mr. Johnson", "PERSON")]),
+        ("CEO", "ORGANIZATION", []),
+        ("IBM", "ORGANIZATION", [("IBM", "ORGANIZATION")]),
+        ("Q3", "ORGANIZATION", [("Q3", "DATE")]),
+        ("Q5", "ORGANIZATION", [("Q5", "ORGANIZATION")]),
+        ("'Bob", "PERSON", [("Bob", "PERSON")]),
+    ],
+)
+def test_what_is_no_name(text: str, label: str, expected: list[tuple[str, str]]) -> None:
+    assert told(text, kept(text, [Span(0, len(text), label, 0.9)])) == expected

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
+
 from sagebrush.nlp.key_phrases import LABEL, key_phrases, ranked
 from sagebrush.nlp.spans import Span
 from sagebrush.nlp.syntax.analysis import Analysis, Token
@@ -71,3 +75,46 @@ def test_a_phrase_ends_before_a_bracket_that_does_not_close_in_it() -> None:
     assert [text[each.begin : each.end] for each in found] == [
         "gauge cooling", "SL(N) gas", "fails",
     ]  # fmt: skip
+
+
+def by_words(text: str, *phrases: str) -> Analysis:
+    """The text's tokens, all nouns, and these phrases, each where it stands next."""
+    spans, at = [], 0
+    for phrase in phrases:
+        at = text.index(phrase, at)
+        spans.append(Span(at, at + len(phrase), PHRASE, 0.9))
+        at += len(phrase)
+    nouns = tuple(Token(begin, end, "NOUN", 0.9) for begin, end in tokens(text))
+    return Analysis(nouns, tuple(spans))
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces", "whole"),
+    [
+        ("SSN 123-45-6789", ["123", "45-6789"], ["123-45-6789"]),
+        ("at 3pm, Tom", ["3", "pm", "Tom"], ["3pm", "Tom"]),
+        ("at 10:45 AM from JFK", ["10:45", "AM", "JFK"], ["10:45 AM", "JFK"]),
+        ("for 2024-03-15T14", ["2024", "03", "15T14"], ["2024-03-15T14"]),
+        ("card 1111-0000 is", ["card 1111-", "0000"], ["card 1111-0000"]),
+        ("in 2020. 2021 was", ["2020", "2021"], ["2020", "2021"]),
+        ("tea/coffee", ["tea", "coffee"], ["tea", "coffee"]),
+        ("The", ["The"], []),
+        ("A pump", ["A pump"], ["A pump"]),
+    ],
+)
+def test_pieces_of_one_number_are_one_phrase(
+    text: str, pieces: list[str], whole: list[str]
+) -> None:
+    found = key_phrases(text, by_words(text, *pieces))
+    assert [text[each.begin : each.end] for each in found] == whole
+
+
+def test_long_texts_take_linear_time() -> None:
+    def cost(length: int) -> float:
+        nouns = tuple(Token(2 * at, 2 * at + 1, "NOUN", 0.9) for at in range(length))
+        phrases = tuple(Span(each.begin, each.end, PHRASE, 0.9) for each in nouns)
+        began = time.process_time()
+        assert len(key_phrases("x " * length, Analysis(nouns, phrases))) == length
+        return time.process_time() - began
+
+    assert cost(8_000) < 0.05 + 24 * cost(1_000), "8 times the text, 8 times the time"

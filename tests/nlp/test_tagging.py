@@ -152,6 +152,13 @@ def test_personal_data_is_told_in_types_of_the_service() -> None:
         ("World War II", "DATE_TIME", False),
         ("Tuesday", "DATE_TIME", True),
         ("1987", "DATE_TIME", True),
+        ("35°C", "GPE", False),
+        ("35°C", "AGE", False),
+        ("5 km", "STREET_ADDRESS", False),
+        ("98109", "ZIP_CODE", True),
+        ("10 Downing Street", "STREET_ADDRESS", True),
+        ("🗼", "GPE", False),
+        ("北京", "GPE", True),
         ("ada at example", "EMAIL_ADDRESS", False),
         ("12", "PERSON", False),
         ("499.99", "IP_ADDRESS", False),
@@ -175,3 +182,31 @@ def test_a_name_ends_with_its_line_and_an_address_does_not() -> None:
     spans = [Span(0, 8, "PERSON"), Span(10, 23, "STREET_ADDRESS")]
     assert personal.in_aws(text, spans) == [Span(0, 3, "NAME"), Span(10, 23, "ADDRESS")]
     assert tagging.on_one_line("Ada \0 Bo", Span(0, 8, "PERSON")) == Span(0, 3, "PERSON")
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "name"),
+    [
+        ("name = 'Bob';", "'Bob", "Bob"),
+        ("the (Bob Jones) here", "(Bob Jones)", "Bob Jones"),
+        ("“Ada”", "“Ada”", "Ada"),
+        ("Hello, I am John.", "John.", "John"),
+        ("in Washington D.C. He", "Washington D.C", "Washington D.C."),
+        ("in Washington D.C.", "Washington D.C.", "Washington D.C."),
+        ("Sammy Davis Jr. sang", "Sammy Davis Jr", "Sammy Davis Jr."),
+        ("Sammy Davis Jr. sang", "Sammy Davis Jr.", "Sammy Davis Jr."),
+        ("Missoula, MT. We", "MT.", "MT"),
+        ("Missoula, MT. We", "MT", "MT"),
+        ("it was O'Neil. He", "O'Neil", "O'Neil"),
+        ("'n' Roll", "'n' Roll", "'n' Roll"),
+        ("'", "'", "'"),
+        ("''", "''", "''"),
+    ],
+)
+def test_a_name_is_without_the_sentence_s_marks(text: str, found: str, name: str) -> None:
+    begin = text.index(found)
+    told = tagging.bare(text, Span(begin, begin + len(found), "PERSON"))
+    assert text[told.begin : told.end] == name
+    begin = text.index(found)
+    both = personal.in_aws(text, [Span(begin, begin + len(found), "PERSON")])
+    assert [text[each.begin : each.end] for each in both] == ([name] if name.strip("'") else [])

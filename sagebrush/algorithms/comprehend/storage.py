@@ -112,9 +112,22 @@ def _status(error: BaseException | None) -> int:
     return 0
 
 
-def connect() -> Storage:
-    """S3 by the credentials and the address that the job has."""
+def connect(
+    clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], object] = time.sleep
+) -> Storage:
+    """S3 by the credentials and the address that the job has.
+
+    The server gives the credentials, and may be away then, too: it is asked again for PATIENCE seconds.
+    What failed is raised after that.
+    """
     os.environ.setdefault("AWS_RETRY_MODE", "standard")
     import boto3  # slow, and absent where these modules are tested by themselves
 
-    return Storage(boto3.client("s3"))
+    since = clock()
+    while True:
+        try:
+            return Storage(boto3.client("s3"), clock, sleep)
+        except Exception:  # botocore's, of credentials that it could not get
+            if clock() - since > PATIENCE:
+                raise
+            sleep(PAUSE)

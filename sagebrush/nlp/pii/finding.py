@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 from ..spans import Span
@@ -55,19 +57,29 @@ def _found(text: str, model: Sequence[Span]) -> list[Span]:
 def _beside(rules: Sequence[Candidate], model: Sequence[Span]) -> list[Candidate]:
     """Return the model's claims, but for those that a rule's claim of the same type overlaps.
 
-    Rules know where an age, a date or a number ends; names and addresses of the model stay.
+    Rules know where an age, a date or a number ends; names and addresses of the model stay, but for a part
+    of a date ("St. Patrick" of "St. Patrick's Day").
     """
     covered = {(claim.label, place) for claim in rules for place in range(claim.begin, claim.end)}
+    dates = sorted((claim.begin, claim.end) for claim in rules if claim.label == "DATE_TIME")
     claims = []
     for span in model:
         label = _OF_MODEL.get(span.label)
         if label is None or span.end <= span.begin:
+            continue
+        if label in _OF_CONTEXT and _inside(span, dates):
             continue
         if label in _OF_CONTEXT or not any(
             (label, place) in covered for place in range(span.begin, span.end)
         ):
             claims.append(Candidate(span.begin, span.end, label, span.score))
     return claims
+
+
+def _inside(span: Span, dates: Sequence[tuple[int, int]]) -> bool:
+    """Whether the span is a part of one of the dates, which are in order, and not all of it."""
+    begin, end = dates[at - 1] if (at := bisect_right(dates, (span.begin, sys.maxsize))) else (0, 0)
+    return begin <= span.begin and span.end <= end and span.end - span.begin < end - begin
 
 
 def _rank(claim: Candidate) -> tuple[bool, bool, float, int]:

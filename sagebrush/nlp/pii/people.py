@@ -51,6 +51,7 @@ _AGES = (
     re.compile(r"(?<!\w)(?:age|edad|edad de|años:|tengo|tiene|tenía|cumplí|cumplió|cumple|de) ?:? ?(?P<age>1?\d{1,2} años)(?: de edad)?(?!\w)"),
     re.compile(r"(?<!\w)(?:age|edad) ?[:=] ?(?P<age>1?\d{1,2})(?!\w|[.,/:-]\d)"),
 )  # fmt: skip
+_YOUNGER = re.compile(r" [JS]r\.")
 _OLD = re.compile(r" olds?\Z")
 
 
@@ -88,6 +89,7 @@ def people(read: Read) -> Iterator[Candidate]:
             ):
                 continue
             end = begin + _cased(read.plain[begin:end])
+            end += bool(_YOUNGER.match(read.text, end - 3))
             yield Candidate(begin, end, "NAME", score)
     for pattern in _AGES:
         for found in pattern.finditer(read.lower):

@@ -15,7 +15,7 @@ from .candidates import Candidate, Read
 _NAMES_ONE = re.compile(
     r"\d{3}|\d[:/.-]\d|\d ?(?:[ap]\.?m|o'clock|st\b|nd\b|rd\b|th\b)|\d0'?s\b|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b"
     rf"|\b(?:{words.MONTHS}|{words.SHORT_MONTHS})\b"
-    r"|o'clock|\b(?:noon|midnight|midday)\b|\b[ap]\.?m\b|th century|(?:twen|thir|for|fif|six|seven|eigh|nine)ties|christmas|thanksgiving|easter|new year"
+    r"|o'clock|\b(?:noon|midnight|midday)\b|\b[ap]\.?m\b|th century|(?:twen|thir|for|fif|six|seven|eigh|nine)ties|christmas|thanksgiving|easter|new year|patrick's day|halloween|valentine's day"
 )
 _MONTHS = "enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|setiembre|octubre|noviembre|diciembre"
 _DAYS = "lunes|martes|miércoles|jueves|viernes|sábado|domingo"

@@ -54,11 +54,11 @@ class Tagger:
         return [list(each.tokens) for each in self.analyse(texts)]
 
     def analyse(self, texts: Sequence[str]) -> list[Analysis]:
-        """Tokens and noun phrases of each text; no text's answer depends on another one."""
-        return [
-            self._analysis(text, tokens(text), states)
-            for text, states in zip(texts, self._encoder.hidden(texts), strict=True)
-        ]
+        """Tokens and noun phrases of each text; no text's answer depends on another one.
+
+        Each is read by itself: the states of a text of 100 KB take some hundred megabytes.
+        """
+        return [self._analysis(text, tokens(text), *self._encoder.hidden([text])) for text in texts]
 
     def _analysis(self, text: str, places: list[tuple[int, int]], states: States) -> Analysis:
         if not places:

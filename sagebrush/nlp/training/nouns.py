@@ -26,14 +26,13 @@ TYPES = {
     "noun.event": "EVENT",
     "noun.feeling": "ATTRIBUTE",
     "noun.food": "COMMERCIAL_ITEM",
-    "noun.group": "ORGANIZATION",
     "noun.location": "LOCATION",
     "noun.person": "PERSON",
     "noun.possession": "ATTRIBUTE",
     "noun.shape": "ATTRIBUTE",
     "noun.state": "ATTRIBUTE",
 }
-"""WordNet's files of nouns -> types; nouns of other files (animals, times, quantities …) are left out."""
+"""WordNet's files of nouns -> types; nouns of other files (animals, times, groups …) are left out."""
 UNDER = (
     ("movie", "MOVIE"),
     ("music", "MUSIC"),
@@ -44,6 +43,8 @@ UNDER = (
     ("game", "GAME"),
     ("people", "PERSON"),
     ("family", "PERSON"),
+    ("organization", "ORGANIZATION"),
+    ("gathering", "EVENT"),
     ("structure", "FACILITY"),
     ("war", "EVENT"),
     ("contest", "EVENT"),
@@ -51,11 +52,34 @@ UNDER = (
 """What is a kind of the first sense of these nouns has this type instead; the first that holds counts."""
 READ = {
     "app": "SOFTWARE",
+    "audience": "PERSON",
     "battery": "COMMERCIAL_ITEM",
     "cast": "PERSON",
+    "church": "FACILITY",
+    "country": "LOCATION",
     "crew": "PERSON",
+    "crowd": "PERSON",
+    "culture": "ATTRIBUTE",
+    "flight": "EVENT",
+    "folks": "PERSON",
     "food": "COMMERCIAL_ITEM",
+    "gallery": "FACILITY",
+    "line": "ATTRIBUTE",
+    "meeting": "EVENT",
+    "men": "PERSON",
+    "nation": "LOCATION",
+    "outfit": "COMMERCIAL_ITEM",
+    "parade": "EVENT",
+    "party": "EVENT",
+    "sequence": "ATTRIBUTE",
+    "series": "MOVIE",
     "staff": "PERSON",
+    "subway": "FACILITY",
+    "traffic": "ATTRIBUTE",
+    "trilogy": "MOVIE",
+    "van": "COMMERCIAL_ITEM",
+    "viewers": "PERSON",
+    "village": "LOCATION",
 }
 """Nouns whose first sense is not the one that reviews are about, or is left out."""
 _WORD = re.compile(r"[a-z]+")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import sys
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -236,6 +237,29 @@ def test_a_server_that_is_away_is_waited_for(tmp_path: Path) -> None:
     client.away = 2000
     with pytest.raises(JobFailed, match="NO_READ_ACCESS"):
         run(client, tmp_path)
+
+
+def test_credentials_are_waited_for_at_the_beginning_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = [0.0]
+    away = [OSError("no credentials")] * 3
+
+    class Boto:
+        @staticmethod
+        def client(service: str) -> Client:
+            if away:
+                raise away.pop()
+            return Client({})
+
+    monkeypatch.setitem(sys.modules, "boto3", Boto)
+
+    def sleep(seconds: float) -> None:
+        times[0] += seconds
+
+    storage.connect(lambda: times[0], sleep)
+    assert times == [3 * storage.PAUSE]
+    away += [OSError("no credentials")] * 10_000
+    with pytest.raises(OSError, match="no credentials"):
+        storage.connect(lambda: times[0], sleep)
 
 
 def test_a_document_on_which_the_models_fail_costs_no_other_its_result(

@@ -46,6 +46,20 @@ def test_pieces_of_an_address_become_one() -> None:
     assert find([text], [model]) == [[Span(0, 34, "ADDRESS", 0.9)]]
 
 
+def test_a_part_of_a_date_is_no_name() -> None:
+    text = "the parade of St. Patrick's Day in Paris"
+    model = [Span(14, 25, "NAME", 0.9), Span(35, 40, "ADDRESS", 0.9)]
+    told = [(text[span.begin : span.end], span.label) for span in find([text], [model])[0]]
+    assert told == [("St. Patrick's Day", "DATE_TIME"), ("Paris", "ADDRESS")]
+    march = [Span(0, 5, "NAME", 0.9)]
+    assert [span.label for span in find(["March"], [march])[0]] == ["NAME"]
+
+
+def test_the_younger_s_full_stop_is_a_part_of_the_name() -> None:
+    text = "Dr. Martin Luther King Jr. spoke"
+    assert [text[span.begin : span.end] for span in find([text])[0]] == ["Martin Luther King Jr."]
+
+
 def test_spans_never_overlap_and_are_in_order() -> None:
     text = "Dear Mr. John Smith, card 4111 1111 1111 1111 exp 01/30 cvv 123, john@smith.com https://smith.com/j?x=1.2.3.4"
     model = [Span(begin, begin + 15, "NAME", 0.5) for begin in range(0, len(text) - 15, 7)]
