@@ -29,7 +29,7 @@ TUNING, TUNED = 0.15, 5_000
 """What is held out of the training documents, at first, for temperatures and thresholds."""
 PENALTIES = (Penalty(1.0, 1.0), Penalty(0.3, 0.3), Penalty(0.05, 0.1), Penalty(0.01, 0.1))
 """Of which the best is found by the documents that were held out, from the strictest on."""
-STEPS, AGAIN = (25, 15, 15, 15), 25
+STEPS, AGAIN = (25, 15, 40, 60), 25
 """Of the search with each penalty, which begins where the last one ended, and of that with all documents."""
 BITS, WEIGHTS = 14, 5_500_000
 """At most 2 * 2**BITS buckets of n-grams, and so many weights of them."""
