@@ -27,9 +27,15 @@ from .training_data import TrainingData
 
 TUNING, TUNED = 0.15, 5_000
 """What is held out of the training documents, at first, for temperatures and thresholds."""
-PENALTIES = (Penalty(1.0, 1.0), Penalty(0.3, 0.3), Penalty(0.05, 0.1), Penalty(0.01, 0.1))
+PENALTIES = (
+    Penalty(1.0, 1.0),
+    Penalty(0.3, 0.3),
+    Penalty(0.05, 0.1),
+    Penalty(0.01, 0.1),
+    Penalty(0.01, 0.1),
+)
 """Of which the best is found by the documents that were held out, from the strictest on."""
-STEPS, AGAIN = (25, 15, 15, 15), 25
+STEPS, AGAIN = (25, 15, 25, 30, 30), 25
 """Of the search with each penalty, which begins where the last one ended, and of that with all documents."""
 BITS, WEIGHTS = 14, 5_500_000
 """At most 2 * 2**BITS buckets of n-grams, and so many weights of them."""
@@ -101,7 +107,11 @@ def fitted(data: TrainingData, several: bool, states: States, stopping: Stopping
     say("The classifier is being trained")
     given = Documents(dense, sparse, truth, several)
     found = _chosen(given.part(slice(0, len(first))), given.part(slice(len(first), None)), stopping)
-    weights = linear.fit(given, found.penalty, AGAIN, found.weights, stopping)
+    weights = found.weights
+    if (
+        not several
+    ):  # thresholds do not hold for weights that have seen the documents they come from
+        weights = linear.fit(given, found.penalty, AGAIN, weights, stopping)
     scale = found.scale
     turned, bias = white.undone(weights.dense, weights.bias)
     return importlib.import_module("nlp.custom.classifier").Classifier(

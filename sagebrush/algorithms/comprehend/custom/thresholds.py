@@ -8,8 +8,6 @@ import numpy
 from .linear import sigmoid_loss, softmax_loss
 
 TEMPERATURES = numpy.exp(numpy.linspace(numpy.log(0.2), numpy.log(4), 49))
-SMOOTH = 8.0
-"""Documents of a label that the common threshold weighs as much as."""
 
 
 def temperature(scores: numpy.ndarray, truth: numpy.ndarray, several: bool) -> tuple[float, float]:
@@ -22,12 +20,11 @@ def temperature(scores: numpy.ndarray, truth: numpy.ndarray, several: bool) -> t
 
 
 def best(scores: numpy.ndarray, truth: numpy.ndarray) -> numpy.ndarray:
-    """For each label the score from which on it is used, for the best F1: of the label's own documents,
-    drawn to the best one that all labels could share where it has few. Both are [documents, labels]."""
+    """For each label the score from which on it is used, for the best F1: of a label without any document
+    the one that all labels could share. Both are [documents, labels]."""
     everywhere = _best(scores.ravel(), truth.ravel())
     own = numpy.array([_best(scores[:, at], truth[:, at]) for at in range(truth.shape[1])])
-    count = truth.sum(0)
-    return (count * own + SMOOTH * everywhere) / (count + SMOOTH)
+    return numpy.where(truth.any(0), own, everywhere)
 
 
 def _best(scores: numpy.ndarray, truth: numpy.ndarray) -> float:
