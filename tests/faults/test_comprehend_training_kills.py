@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sagebrush.settings import Settings
+from tests import shipped_models
 from tests.built_environments import built
 from tests.faults.conftest import Start
 from tests.faults.stand import BUCKET, ROLE, Stand, until
@@ -20,13 +19,9 @@ BEFORE = ("SUBMITTED", "TRAINING")
 
 
 def models() -> str:
-    """The folder of models; a skip where there are none."""
-    given = os.environ.get("SAGEBRUSH_MODELS", "")
-    folder = Settings.load({}, None, models=given).models_folder
-    if not any(Path(folder).rglob("*.onnx")):  # they are no part of the repository yet
-        pytest.skip(f"there are no models in {folder}")
+    """The folder of models, and what runs them is there."""
     built("comprehend")
-    return given
+    return str(shipped_models.folder())
 
 
 def begun(stand: Stand) -> str:

@@ -1,4 +1,4 @@
-"""The encoder that ships answers as its card says. Needs SAGEBRUSH_EVAL_DATA and the models' files."""
+"""The encoder that ships answers as its card says. Needs SAGEBRUSH_EVAL_DATA."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sagebrush.environments.environment import Environment
-from sagebrush.nlp import models
+from tests import shipped_models
 from tests.built_environments import nlp  # noqa: F401
 from tests.needs import ROOT, eval_data
 
@@ -18,9 +18,7 @@ pytestmark = pytest.mark.full
 
 
 def test_validation_texts_are_read_right(nlp: Environment) -> None:  # noqa: F811
-    folder = models.folder(os.environ)
-    if not (folder / "encoder.onnx").is_file():
-        pytest.skip("the encoder is not there")
+    folder = shipped_models.folder()
     program = Path(__file__).with_name("encoder_answers.py")
     done = subprocess.run(
         [str(nlp.python), str(program), str(folder), str(eval_data("sst2").parent)],

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-import sagebrush.nlp
 from sagebrush.nlp.language.codes import code
 from sagebrush.nlp.language.detect import Detector
 from sagebrush.nlp.language.model import FILE, load
+from tests import shipped_models
 from tests.crowding import crowding
 from tests.needs import eval_data
 
@@ -23,11 +21,7 @@ pytestmark = pytest.mark.costs("reads thousands of texts")
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    own = Path(sagebrush.nlp.__file__).parent / "models"
-    file = Path(os.environ.get("SAGEBRUSH_MODELS") or own) / FILE
-    if not file.exists():
-        pytest.skip(f"there is no {FILE}: ./run models train language")
-    return Detector(load(file))
+    return Detector(load(shipped_models.folder() / FILE))
 
 
 def rows(kind: str) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,20 +9,16 @@ from pathlib import Path
 import pytest
 
 from sagebrush.settings import Settings
+from tests import shipped_models
 from tests.built_environments import built
 from tests.conftest import Server, make_settings, started
 from tests.crowding import crowding
 
 
 def modelled(home: Path) -> Settings:
-    """Settings of a server that has models; a skip where there are none, or nothing to run them with."""
-    models = os.environ.get("SAGEBRUSH_MODELS", "")
-    settings = make_settings(home, isolation="process", models=models)
-    folder = settings.models_folder
-    if not any(folder.rglob("*.onnx")):  # they are no part of the repository yet
-        pytest.skip(f"there are no models in {folder}")
+    """Settings of a server that has models."""
     built("comprehend")
-    return settings
+    return make_settings(home, isolation="process", models=str(shipped_models.folder()))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What Comprehend reads, by its real models through boto3: skipped where there are none."""
+"""What Comprehend reads, by its real models through boto3."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sagebrush.nlp import models
+from tests import shipped_models
 from tests.built_environments import built
 from tests.needs import ROOT, eval_data
 
@@ -31,7 +31,7 @@ def probed(*arguments: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
-    return probed(str(models.folder(os.environ)))
+    return probed(str(shipped_models.folder()))
 
 
 @pytest.mark.costs("trains some classifiers, and may build an environment")
@@ -69,9 +69,6 @@ def test_a_model_of_the_real_encoder_answers(found: dict[str, Any]) -> None:
     ],
 )
 def test_sets_of_real_texts_are_learned(name: str, metric: str, least: float) -> None:
-    folder = models.folder(os.environ)
-    if not (folder / "encoder.onnx").is_file():
-        pytest.skip("the encoder is not there")
-    done = probed(str(folder), str(eval_data(name).parent), name)
+    done = probed(str(shipped_models.folder()), str(eval_data(name).parent), name)
     assert done["metadata"]["EvaluationMetrics"][metric] >= least
     assert done["megabytes"] < 3000

@@ -53,6 +53,11 @@ def names(body: bytes) -> dict[str, bytes]:
     return found
 
 
+@pytest.fixture(autouse=True)
+def _models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SAGEBRUSH_MODELS", str(tmp_path))
+
+
 def done(bucket: Bucket, trained: Any, folder: Path, asked: Order = ORDER, **more: Any) -> None:
     def trainer(*_: Any) -> Trained:
         if isinstance(trained, Exception):

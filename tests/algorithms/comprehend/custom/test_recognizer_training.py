@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sagebrush.environments.environment import Environment
-from sagebrush.nlp import models
+from tests import shipped_models
 from tests.built_environments import built
 from tests.needs import ROOT
 
@@ -45,10 +45,7 @@ def test_a_chain_learns_is_the_same_twice_and_stops(comprehend: Environment) -> 
 
 @pytest.mark.costs("two recognizers are trained on the shared encoder, some seconds each")
 def test_a_recognizer_finds_what_it_has_not_seen(comprehend: Environment) -> None:
-    folder = models.folder(os.environ)
-    if not (folder / "encoder.onnx").is_file():
-        pytest.skip("the encoder is not there")
-    found = run(comprehend, "recognition_program.py", str(folder))
+    found = run(comprehend, "recognition_program.py", str(shipped_models.folder()))
     assert found["stopped"]
     for language in ("en", "es"):
         told = found[language]

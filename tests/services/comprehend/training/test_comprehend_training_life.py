@@ -151,6 +151,8 @@ def test_what_the_role_cannot_read_starts_nothing(
     arn = world.classifier()
     spoil(world)
     world.run(5)
+    assert world.model(arn)["Status"] == "SUBMITTED", "as long as AWS's say so"
+    world.run(10)
     found = world.model(arn)
     assert found["Status"] == "IN_ERROR"
     assert found["Message"].startswith(message)
@@ -173,13 +175,13 @@ def test_every_place_is_asked_for(world: TrainingWorld) -> None:
         given = recognizer(f"r{len(world.rows.select('entity-recognizer'))}")
         given["InputDataConfig"] = {"EntityTypes": [{"Type": "PART"}], **config}
         arn = world.ask("CreateEntityRecognizer", **given)["EntityRecognizerArn"]
-        world.run(5)
+        world.run(15)
         assert world.model(arn)["Message"].startswith("NO_READ_ACCESS_TO_INPUT")
 
 
 def test_an_output_bucket_that_is_not_there_starts_nothing(world: TrainingWorld) -> None:
     arn = world.classifier(OutputDataConfig={"S3Uri": "s3://none"})
-    world.run(5)
+    world.run(15)
     found = world.model(arn)
     assert (found["Status"], found["Message"][:25]) == ("IN_ERROR", "NO_WRITE_ACCESS_TO_OUTPUT")
 
