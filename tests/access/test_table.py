@@ -38,19 +38,9 @@ def of_action(service: str, name: str, action: str) -> list[Permission]:
 # Whole --------------------------------------------------------------------------------------------
 
 
-AHEAD = {"comprehend"}
-"""Services whose tables are whole before all their operations are answered."""
-
-
 def test_every_operation_has_an_entry_and_every_entry_an_operation():
     assert set(OPERATIONS) <= set(ENTRIES)
-    waiting = set(ENTRIES) - set(OPERATIONS)
-    assert {(s, n) for s, n in waiting if s not in AHEAD or n not in models.names(s)} == set()
-
-
-@pytest.mark.parametrize("service", sorted(AHEAD))
-def test_a_table_that_is_ahead_is_whole(service):
-    assert {n for s, n in ENTRIES if s == service} == set(models.names(service))
+    assert set(ENTRIES) - set(OPERATIONS) == set()
 
 
 def test_an_operation_without_an_entry_is_not_served(settings, monkeypatch):
