@@ -45,7 +45,7 @@ def _example(text: str, holds: bool) -> Example:
 def graphic(text: str) -> bool:
     """Whether the words of a text make it graphic."""
     found = set(map(str.lower, abuse.gore(text)))
-    return LABEL in abuse.kinds(text) or len(found) > 1 and bool(found - _COMMON)
+    return LABEL in abuse.kinds(text) or (len(found) > 1 and bool(found - _COMMON))
 
 
 def sentences(data: Path) -> list[str]:

@@ -61,14 +61,14 @@ def _by_patterns(chance: random.Random, plain: Sequence[str]) -> tuple[str, str]
     first, second = _drawn(chance, plain)
     things = chance.sample(THINGS, 2)
     return _joined(
-        _opinion(things[0], first, chance, plain), _opinion(things[1], second, chance, plain), chance
+        _opinion(things[0], first, chance, plain),
+        _opinion(things[1], second, chance, plain),
+        chance,
     )
 
 
 def _alone(chance: random.Random) -> tuple[str, str]:
-    piece = _opinion(
-        chance.choice(THINGS), chance.choice(("POSITIVE", "NEGATIVE")), chance, ()
-    )
+    piece = _opinion(chance.choice(THINGS), chance.choice(("POSITIVE", "NEGATIVE")), chance, ())
     return _great(piece.text) + chance.choice((".", ".", "!", "")), piece.label
 
 
@@ -107,7 +107,10 @@ def _opinion(
     if chance.random() < 0.3:
         return Piece(f"{chance.choice(felt)} the {name}", label)
     verb = chance.choice((verb, {"was": "is", "were": "are"}[verb]))
-    return Piece(f"{chance.choice(('the', 'the', 'the', 'their'))} {name} {verb} {chance.choice(said)}", label)
+    return Piece(
+        f"{chance.choice(('the', 'the', 'the', 'their'))} {name} {verb} {chance.choice(said)}",
+        label,
+    )
 
 
 def _joined(first: Piece, second: Piece, chance: random.Random) -> tuple[str, str]:
@@ -127,7 +130,7 @@ def _joined(first: Piece, second: Piece, chance: random.Random) -> tuple[str, st
 
 def _small(text: str) -> str:
     word = text.split()[0]
-    plain = word.istitle() and len(word) > 1 or word == "A"
+    plain = (word.istitle() and len(word) > 1) or word == "A"
     return text[0].lower() + text[1:] if plain and not word.startswith("I'") else text
 
 
@@ -146,48 +149,66 @@ ALONG = (
     "{A} because {b}.", "{A}, plus {b}.", "{A} and also {b}.",
 )  # fmt: skip
 APART = ("{A}. {B}.", "{A}. {B}", "{A}! {B}.")
-THINGS = tuple(
-    [(name, "was") for name in (
-        "room|hotel|breakfast|food|service|price|location|view|bed|delivery|packaging|battery|screen|camera|sound|"
-        "keyboard|design|app|website|update|support|product|plot|acting|ending|story|film|book|music|course|"
-        "teacher|driver|flight|weather|coffee|dessert|waiter|manager|team|work|salary|training|concert|game|"
-        "beginning|picture quality|customer service|battery life|interface|installation|trip|beach|pizza"
-    ).split("|")]
-    + [(name, "were") for name in (
-        "rooms|staff|seats|people|prices|graphics|instructions|colours|waiters|actors|songs|buttons|drinks|speakers"
-    ).split("|")]
-)  # fmt: skip
-GOOD = tuple(
+_ONE = (
+    "room|hotel|breakfast|food|service|price|location|view|bed|delivery|packaging|battery|screen|camera|sound|"
+    "keyboard|design|app|website|update|support|product|plot|acting|ending|story|film|book|music|course|teacher|"
+    "driver|flight|weather|coffee|dessert|waiter|manager|team|work|salary|training|concert|game|beginning|"
+    "picture quality|customer service|battery life|interface|installation|trip|beach|pizza"
+)
+_SEVERAL = "rooms|staff|seats|people|prices|graphics|instructions|colours|waiters|actors|songs|buttons|drinks|speakers"
+THINGS = (
+    *((name, "was") for name in _ONE.split("|")),
+    *((name, "were") for name in _SEVERAL.split("|")),
+)
+"""What opinions are about, with its verb."""
+_GOOD = (
     "great|good|very good|excellent|lovely|wonderful|fantastic|amazing|perfect|really nice|brilliant|outstanding|"
-    "awesome|better than expected|top notch|impressive|a pleasure|beautiful|superb|just right|terrific".split("|")
+    "awesome|better than expected|top notch|impressive|a pleasure|beautiful|superb|just right|terrific"
 )
-BAD = tuple(
-    "terrible|bad|very bad|awful|poor|horrible|disappointing|a disaster|not good|dreadful|really bad|unacceptable|"
-    "a letdown|below average|far too expensive|useless|boring|not what I expected|not great|the worst|a mess".split("|")
+GOOD = tuple(_GOOD.split("|"))
+_BAD = (
+    "terrible|bad|very bad|awful|poor|horrible|disappointing|a disaster|not good|dreadful|really bad|"
+    "unacceptable|a letdown|below average|far too expensive|useless|boring|not what I expected|not great|"
+    "the worst|a mess"
 )
-LIKED = ("I loved", "I love", "I really liked", "I like", "I enjoyed", "I am happy with", "we loved", "I adore")
+BAD = tuple(_BAD.split("|"))
+LIKED = (
+    "I loved",
+    "I love",
+    "I really liked",
+    "I like",
+    "I enjoyed",
+    "I am happy with",
+    "we loved",
+    "I adore",
+)
 DISLIKED = (
     "I hated", "I hate", "I did not like", "I don't like", "I am disappointed by", "I was not happy with",
     "we were annoyed by", "I can't stand",
 )  # fmt: skip
-LUCKY = tuple(
-    "everything arrived on time|it was delivered a day early|they fixed it in five minutes|everything worked at once|"
-    "we won the match|I passed the exam|I got the place|they were welcoming to everyone|it runs without a hitch|"
-    "I would buy it again|I would recommend it to anyone|we will be back|it does exactly what it says|"
-    "they answered within minutes|the children had a lot of fun|I could not stop laughing|five stars|10 out of 10|"
-    "thumbs up|it made my day|he helped me right away|she always has time for us|it saves me hours every week|"
-    "it was worth every penny|nothing to complain about|my family loves it|it fits like a glove|we got a free upgrade|"
-    "I am proud of my son|everyone was kind to us|my fever is gone|they gave me my money back without a question".split("|")
+_LUCKY = (
+    "everything arrived on time|it was delivered a day early|they fixed it in five minutes|"
+    "everything worked at once|we won the match|I passed the exam|I got the place|"
+    "they were welcoming to everyone|it runs without a hitch|I would buy it again|I would recommend it to anyone|"
+    "we will be back|it does exactly what it says|they answered within minutes|the children had a lot of fun|"
+    "I could not stop laughing|five stars|10 out of 10|thumbs up|it made my day|he helped me right away|"
+    "she always has time for us|it saves me hours every week|it was worth every penny|nothing to complain about|"
+    "my family loves it|it fits like a glove|we got a free upgrade|I am proud of my son|everyone was kind to us|"
+    "my fever is gone|they gave me my money back without a question"
 )
-UNLUCKY = tuple(
-    "it broke after a week|it stopped working after a month|it never arrived|the parcel was damaged|it arrived broken|"
-    "I want my money back|they never called back|nobody picked up the phone|we waited for an hour|we had to wait for ages|"
-    "the train was late|the flight was delayed by five hours|our booking was lost|my card was charged twice|"
-    "half of the parts were missing|it does not work|it won't turn on|it crashes every time|it keeps freezing|"
-    "I would not buy it again|I cannot recommend it|we will not come back|one star|two out of ten|0 stars|thumbs down|"
-    "the meat was raw|the coffee was cold|there was hair in the sink|the walls were thin and we could not sleep|"
-    "they refused to refund me|my request was ignored|my cat died|my grandmother passed away|she lost her job|"
+LUCKY = tuple(_LUCKY.split("|"))
+_UNLUCKY = (
+    "it broke after a week|it stopped working after a month|it never arrived|the parcel was damaged|"
+    "it arrived broken|I want my money back|they never called back|nobody picked up the phone|"
+    "we waited for an hour|we had to wait for ages|the train was late|the flight was delayed by five hours|"
+    "our booking was lost|my card was charged twice|half of the parts were missing|it does not work|"
+    "it won't turn on|it crashes every time|it keeps freezing|I would not buy it again|I cannot recommend it|"
+    "we will not come back|one star|two out of ten|0 stars|thumbs down|the meat was raw|the coffee was cold|"
+    "there was hair in the sink|the walls were thin and we could not sleep|they refused to refund me|"
+    "my request was ignored|my cat died|my grandmother passed away|she lost her job|"
     "three people were killed in the crash|dozens were injured in the fire|thousands lost their homes|"
     "I feel sick|my head hurts|I failed the exam|we lost the match|someone stole my bike|I lost my wallet|"
-    "it was a waste of time|nobody helped us|they were rude to my mother|it smells of smoke|it looks cheap".split("|")
+    "it was a waste of time|nobody helped us|they were rude to my mother|it smells of smoke|it looks cheap"
 )
+UNLUCKY = tuple(_UNLUCKY.split("|"))
+"""What went well, and what did not: told without a word of praise or blame."""

@@ -34,11 +34,12 @@ CHATTY = frozenset(
 SLIGHT = 0.3
 """The strength of 4 from which a word of VADER's is one of feeling."""
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
-_TELLING = frozenset(
-    "no not never nothing nobody none nor neither without cannot hardly barely so too very really such "
-    "most only even quite rather finally unfortunately luckily still again enough than as wish hope "
-    "should must alone cry cried crying tears laughed smile smiled died dead killed prison sick ill".split()
+_TELLS = (
+    "no not never nothing nobody none nor neither without cannot hardly barely so too very really such most only "
+    "even quite rather finally unfortunately luckily still again enough than as wish hope should must alone cry "
+    "cried crying tears laughed smile smiled died dead killed prison sick ill"
 )
+_TELLING = frozenset(_TELLS.split())
 
 
 class Plainness:
