@@ -46,6 +46,13 @@ def examples(
     return [Example(text, (label,), weight=WEIGHT, source=SOURCE) for text, label in told]
 
 
+def nameless(count: int, seed: int) -> list[str]:
+    """Texts by patterns, in which nothing is named: what other tasks are shown, so that two opinions in one
+    text mean nothing to them."""
+    chance = random.Random(seed)
+    return [_by_patterns(chance, ())[0] for _ in range(count)]
+
+
 def _pools(examples: Sequence[Example]) -> dict[str, list[Piece]]:
     """Short texts of one sentence, by their sentiment."""
     told: dict[str, list[Piece]] = {"POSITIVE": [], "NEGATIVE": []}

@@ -31,6 +31,8 @@ PLAIN = 0.4
 mildly good or bad becomes NEUTRAL."""
 SEEN = 2
 """How often a snippet is seen in a pass as it is, beside once as a treebank and once as people write it."""
+FIRST = 3
+"""How often the first of two learnings sees a snippet, as it is, in a pass."""
 _JOINED = re.compile(r"(?<=\w)(n't|'(?:s|re|ve|ll|d|m))\b", re.IGNORECASE)
 WINDOW = 90
 """Words of a piece of a long review."""
@@ -46,17 +48,26 @@ def of_emotions(emotions: frozenset[str]) -> str:
 
 def task(data: Path) -> Task:
     """The task with its sets below `data`."""
-    spoken, opinions = comments(data, "train"), products.opinions(data)
-    shown = snippets(data, "train")
-    train = shown * SEEN + reviews(data, "train") + spoken
-    train += [replace(each, text=split(each.text)) for each in shown]
-    train += [replace(each, text=written(each.text)) for each in shown]
-    train += news(data) + opinions + lexicons.examples(data)
+    shown, spoken = snippets(data, "train"), comments(data, "train")
+    opinions, words = products.opinions(data), lexicons.examples(data)
+    before, after = [*reviews(data, "train"), *spoken], [*news(data), *opinions, *words]
     facts = statements.examples(data)
     plain = [each.text for each in facts if each.text.endswith(".")]
-    train += facts + mixtures.examples(opinions, spoken, plain) + emoticons.examples(data, plain)
-    valid = snippets(data, "valid") + comments(data, "valid")
-    return Task("sentiment", Kind.SINGLE, LABELS, train, valid, sampling=1.2, smoothing=0.05)
+    train = [*shown * SEEN, *before]
+    train += [replace(each, text=split(each.text)) for each in shown]
+    train += [replace(each, text=written(each.text)) for each in shown]
+    train += [*after, *facts]
+    train += mixtures.examples(opinions, spoken, plain) + emoticons.examples(data, plain)
+    return Task(
+        "sentiment",
+        Kind.SINGLE,
+        LABELS,
+        train,
+        snippets(data, "valid") + comments(data, "valid"),
+        sampling=1.2,
+        smoothing=0.05,
+        first=[*shown * FIRST, *before, *after],
+    )
 
 
 def snippets(data: Path, part: str) -> list[Example]:

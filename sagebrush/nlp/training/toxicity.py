@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import abuse, figures, gore, sentiment, sets, targeted
+from . import abuse, figures, gore, mixtures, sentiment, sets, targeted
 from .tasks import Example, Kind, Task
 
 LABELS = (
@@ -27,15 +27,20 @@ GOLD = frozenset({"HATE_SPEECH", "TOXICITY"})
 CASES = 4
 """How often a visible case of HateCheck is seen in a pass."""
 
+NAMELESS = 1000
+"""Texts with two opinions, none of which is toxic."""
+
 
 def task(data: Path) -> Task:
     """The task with its sets below `data`."""
     train = tweets(data, "train") + comments(data, "train") + clean(data)
     train += cases(data, valid=False) * CASES + surge(data, valid=False) * 2
-    train += gore.examples(data, valid=False)
+    clear = {"HATE_SPEECH": False, "TOXICITY": False}
+    mixed = [_example(each, clear, "mixtures") for each in mixtures.nameless(NAMELESS, 17)]
+    both = [*train, *gore.examples(data, valid=False), *mixed]
     valid = tweets(data, "valid") + cases(data, valid=True) + surge(data, valid=True)
     valid += gore.examples(data, valid=True)
-    return Task("toxicity", Kind.MULTIPLE, LABELS, train, valid, loss=0.4, sampling=1.2)
+    return Task("toxicity", Kind.MULTIPLE, LABELS, both, valid, loss=0.4, sampling=1.2, first=train)
 
 
 def _example(text: str, gold: dict[str, bool], source: str, weak: frozenset[str] = WEAK) -> Example:

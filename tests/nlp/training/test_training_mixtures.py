@@ -44,3 +44,10 @@ def test_other_texts_are_no_pieces(words: str) -> None:
     pieces = [Example(words, ("POSITIVE",)), Example(BAD, ("NEGATIVE",))]
     made = mixtures.examples(pieces, (), PLAIN)
     assert len(made) == mixtures.PATTERNS + mixtures.SINGLE
+
+
+def test_texts_for_other_tasks_name_nothing() -> None:
+    texts = mixtures.nameless(200, 3)
+    assert texts == mixtures.nameless(200, 3)
+    assert texts != mixtures.nameless(200, 4)
+    assert not any("{" in text for text in texts)
