@@ -42,7 +42,9 @@ Nothing was learned of sets without a permissive licence; SST-2 and SemEval's tw
 
 The weights are the mean of two learnings that begin alike, one without and one with the texts that rules and
 patterns made, which then learned on for a tenth of a pass. That this is better than either was found on the
-validation parts, SST-2's among them, whose figures are therefore a little too good.
+validation parts, SST-2's among them, whose figures are therefore a little too good. Of the file that ships the second learning lacked what the
+last tenth had, and what a new training gives both: texts of two opinions for the other heads, and half of the
+sentences about blood.
 
 ## Known weaknesses
 - English alone; nothing was learned of other languages.
@@ -51,16 +53,16 @@ validation parts, SST-2's among them, whose figures are therefore a little too g
   without a word of feeling were taken, for MIXED two pieces were joined ("X, but Y"), emoticons and emoji
   were put after statements, and patterns made more of each. MIXED is found where two opinions stand side
   by side in plain words; of comments with emotions of both kinds the figure below tells how few. A
-  sentence about something bad without a word that says so may be told NEUTRAL. Irony is missed. Long film
-  reviews are read in pieces, and one that retells a sad story seems negative: TF-IDF and logistic
-  regression are right more often there (about 88 % of the validation part of movie_reviews).
+  sentence about something bad without a word that says so may be told NEUTRAL. Irony is missed. Of 200
+  long film reviews 87.0 % are right (validation part of movie_reviews), no more than by TF-IDF and logistic
+  regression (about 88 %): a text is read in pieces, and one that retells a sad story seems negative.
 - Sentiment towards a target was learned from persons in news and features of products; MIXED is never
   told, since no set has it.
 - Toxicity: HATE_SPEECH and the overall score were learned from labels of people; PROFANITY, INSULT,
   SEXUAL, HARASSMENT_OR_ABUSE and VIOLENCE_OR_THREAT mostly from rules on the same texts, GRAPHIC from
   sentences about blood in film reviews and Tatoeba, by rules, and from patterns: it is told of what is like
-  those. Davidson's tweets call words of African
-  American English offensive more often than they are; so does the model.
+  those. Davidson's tweets call words of African American English offensive more often than they are; so does
+  the model.
 - HateCheck's validation cases are from the templates of its training cases, as its held-out ones are.
 - Prompt safety: no data, and so no model.
 """
