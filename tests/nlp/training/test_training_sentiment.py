@@ -35,7 +35,7 @@ def test_a_snippet_as_people_write_it() -> None:
     assert sentiment.written("") == ""
 
 
-@pytest.mark.full
+@pytest.mark.costs("reads all sets of the task")
 @pytest.mark.skipif("SAGEBRUSH_EVAL_DATA" not in os.environ, reason="needs the data sets")
 def test_every_source_is_there_and_none_of_tier_c() -> None:
     task = sentiment.task(Path(os.environ["SAGEBRUSH_EVAL_DATA"]))
