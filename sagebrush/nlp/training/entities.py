@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ..entities import HEAD, LABELS
 from ..spans import Span
-from . import columns, sets, variations
+from . import columns, mixtures, sets, variations
 from .tasks import Example, Kind, Task
 
 WNUT = {
@@ -46,6 +46,8 @@ UNSURE = frozenset(
 HELD_BACK = 6
 """Every sixth document of WikiGold, which has no validation part, is not trained on."""
 
+NAMELESS = 2500
+"""Texts with two opinions and without a name."""
 FEW = frozenset(("TITLE", "COMMERCIAL_ITEM"))
 
 _EVENT = re.compile(
@@ -90,7 +92,9 @@ def task(data: Path) -> Task:
     rare = [each for each in joined if {span.label for span in each.spans} & FEW]
     train += [variations.swapped(each, names, chance) for each in 2 * rare]
     valid = [*wnut(data, "valid"), *btc(data, "valid"), *wikigold(data, "valid")]
-    return Task(HEAD, Kind.TOKENS, LABELS, [*train, *commands], valid, sampling=2.5)
+    first = [*train, *commands]
+    plain = [Example(text, source=mixtures.SOURCE) for text in mixtures.nameless(NAMELESS, 15)]
+    return Task(HEAD, Kind.TOKENS, LABELS, [*first, *plain], valid, sampling=2.5, first=first)
 
 
 def wnut(data: Path, part: str, natural: bool = False) -> list[Example]:

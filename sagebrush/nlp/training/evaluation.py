@@ -61,16 +61,21 @@ def measure(task: Task, examples: Sequence[Encoded], logits: Logits) -> dict[str
 
 
 def _single(task: Task, examples: Sequence[Encoded], logits: Logits) -> dict[str, float]:
-    """Among the labels that the set knows: a binary set is judged by two of them."""
+    """Among the labels that the set knows (a binary set is judged by two of them), and by the label that
+    is told: the likeliest of all."""
     truth = [each.example.labels[0] for each in examples]
     asked = [label for label in task.labels if label in set(truth)]
     places = [task.labels.index(label) for label in asked]
     told = [asked[int(row[places].argmax())] for row in logits]
-    return {
+    first = [task.labels[int(row.argmax())] for row in logits]
+    found = {
         "accuracy": figures.accuracy(truth, told),
+        "accuracy of the label told": figures.accuracy(truth, first),
         "macro F1": figures.macro_f1(truth, told, asked),
         "macro recall": figures.macro_recall(truth, told),
     }
+    shares = figures.recalls(truth, first)
+    return found | {f"{label} recall, as told": value for label, value in shares.items()}
 
 
 def _multiple(task: Task, examples: Sequence[Encoded], logits: Logits) -> dict[str, float]:

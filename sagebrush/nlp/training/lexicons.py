@@ -16,20 +16,39 @@ CLEAR = 1.0
 WEIGHT = 0.3
 
 
-def examples(data: Path) -> list[Example]:
-    """Each word, phrase and emoticon of both lexicons with its label, once."""
-    folder = data / "nltk_data"
-    found: dict[str, str] = {}
-    with zipfile.ZipFile(folder / "sentiment" / "vader_lexicon.zip") as kept:
+def strengths(data: Path) -> dict[str, float]:
+    """VADER's words, phrases and emoticons with their strength, from -4 to 4."""
+    told: dict[str, float] = {}
+    with zipfile.ZipFile(data / "nltk_data" / "sentiment" / "vader_lexicon.zip") as kept:
         for line in _lines(kept, "vader_lexicon.txt"):
             word, strength = line.split("\t")[:2]
-            if abs(float(strength)) >= CLEAR:
-                found[word] = "POSITIVE" if float(strength) > 0 else "NEGATIVE"
-    with zipfile.ZipFile(folder / "corpora" / "opinion_lexicon.zip") as kept:
+            told[word] = float(strength)
+    return told
+
+
+def opinions(data: Path) -> dict[str, str]:
+    """The opinion lexicon's words and phrases with their label."""
+    told: dict[str, str] = {}
+    with zipfile.ZipFile(data / "nltk_data" / "corpora" / "opinion_lexicon.zip") as kept:
         for label in ("POSITIVE", "NEGATIVE"):
             for line in _lines(kept, f"{label.lower()}-words.txt"):
                 if not line.startswith(";"):
-                    found[line.replace("-", " ")] = label
+                    told[line.replace("-", " ")] = label
+    return told
+
+
+def clear(data: Path) -> dict[str, str]:
+    """What VADER's lexicon is clear about, with its label."""
+    return {
+        word: "POSITIVE" if strength > 0 else "NEGATIVE"
+        for word, strength in strengths(data).items()
+        if abs(strength) >= CLEAR
+    }
+
+
+def examples(data: Path) -> list[Example]:
+    """Each word, phrase and emoticon of both lexicons with its label, once."""
+    found = clear(data) | opinions(data)
     return [
         Example(word, (label,), weight=WEIGHT, source="lexicons") for word, label in found.items()
     ]

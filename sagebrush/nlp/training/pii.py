@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..personal import HEAD, LABELS
 from ..spans import Span
-from . import entities, fictions, sets
+from . import entities, fictions, mixtures, sets
 from .tasks import Example, Kind, Task
 
 RUNNING = {"PERSON": "PERSON", "LOCATION": "GPE", "ORGANIZATION": "ORGANIZATION"}
@@ -21,10 +21,16 @@ VALIDATION = 5
 """Templates whose number is 2 beyond a multiple of this are for validation: no template is in both parts."""
 
 
+NAMELESS = 1000
+"""Texts with two opinions and without personal data."""
+
+
 def task(data: Path) -> Task:
     """The task with its sets below `data`."""
-    train = [*presidio(data, "train"), *made(data, 3500), *running(data)]
-    return Task(HEAD, Kind.TOKENS, LABELS, train, presidio(data, "valid"), sampling=2.0)
+    first = [*presidio(data, "train"), *made(data, 3500), *running(data)]
+    plain = [Example(text, source=mixtures.SOURCE) for text in mixtures.nameless(NAMELESS, 16)]
+    valid = presidio(data, "valid")
+    return Task(HEAD, Kind.TOKENS, LABELS, [*first, *plain], valid, sampling=2.0, first=first)
 
 
 def presidio(data: Path, part: str) -> list[Example]:

@@ -2,15 +2,17 @@
 
 Snippets and documents of film reviews (Pang and Lee 2004, 2005; CC BY 4.0), comments with emotions
 (GoEmotions, Demszky et al. 2020; Apache-2.0), sentences of news with the sentiment towards a person
-(NewsMTSC, Hamborg and Donnay 2021; MIT), sentences about products (`products`).
+(NewsMTSC, Hamborg and Donnay 2021; MIT), sentences about products (`products`), words (`lexicons`), and what
+is made of these and other texts: `statements`, `mixtures`, `emoticons`.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
-from . import lexicons, products, sets
+from . import emoticons, lexicons, mixtures, products, sets, statements
 from .tasks import Example, Kind, Task
 
 LABELS = ("POSITIVE", "NEGATIVE", "NEUTRAL", "MIXED")
@@ -27,8 +29,11 @@ NEUTRAL, and a comment of both is MIXED."""
 PLAIN = 0.4
 """The weight of a comment without emotions, of which there are more than of all others: else what is
 mildly good or bad becomes NEUTRAL."""
-SEEN = 3
-"""How often a snippet is seen in a pass, beside five times as many comments."""
+SEEN = 2
+"""How often a snippet is seen in a pass as it is, beside once as a treebank and once as people write it."""
+FIRST = 3
+"""How often the first of two learnings sees a snippet, as it is, in a pass."""
+_JOINED = re.compile(r"(?<=\w)(n't|'(?:s|re|ve|ll|d|m))\b", re.IGNORECASE)
 WINDOW = 90
 """Words of a piece of a long review."""
 
@@ -43,10 +48,26 @@ def of_emotions(emotions: frozenset[str]) -> str:
 
 def task(data: Path) -> Task:
     """The task with its sets below `data`."""
-    train = snippets(data, "train") * SEEN + reviews(data, "train") + comments(data, "train")
-    train += news(data) + products.opinions(data) + lexicons.examples(data)
-    valid = snippets(data, "valid") + comments(data, "valid")
-    return Task("sentiment", Kind.SINGLE, LABELS, train, valid, sampling=1.2, smoothing=0.05)
+    shown, spoken = snippets(data, "train"), comments(data, "train")
+    opinions, words = products.opinions(data), lexicons.examples(data)
+    before, after = [*reviews(data, "train"), *spoken], [*news(data), *opinions, *words]
+    facts = statements.examples(data)
+    plain = [each.text for each in facts if each.text.endswith(".")]
+    train = [*shown * SEEN, *before]
+    train += [replace(each, text=split(each.text)) for each in shown]
+    train += [replace(each, text=written(each.text)) for each in shown]
+    train += [*after, *facts]
+    train += mixtures.examples(opinions, spoken, plain) + emoticons.examples(data, plain)
+    return Task(
+        "sentiment",
+        Kind.SINGLE,
+        LABELS,
+        train,
+        snippets(data, "valid") + comments(data, "valid"),
+        sampling=1.2,
+        smoothing=0.05,
+        first=[*shown * FIRST, *before, *after],
+    )
 
 
 def snippets(data: Path, part: str) -> list[Example]:
@@ -56,6 +77,20 @@ def snippets(data: Path, part: str) -> list[Example]:
         Example(_repaired(row["text"]), (row["label"].upper(),), source="sentence_polarity")
         for row in rows
     ]
+
+
+def split(text: str) -> str:
+    """A snippet as treebanks split it ("it 's", "does n't"), without its full stop."""
+    text = re.sub(r'"([^"]*)"', r"`` \1 ''", _JOINED.sub(r" \1", text))
+    return re.sub(r" +", " ", text).removesuffix(" .").strip()
+
+
+def written(text: str) -> str:
+    """A snippet as people write it: with a capital, and without spaces before marks."""
+    text = re.sub(r" +([.,;:!?)%])", r"\1", re.sub(r"([(]) +", r"\1", text))
+    text = re.sub(r'" ([^"]*?) ?"', r'"\1"', text)
+    text = re.sub(r"\bi\b", "I", text)
+    return text[:1].upper() + text[1:]
 
 
 def _repaired(text: str) -> str:

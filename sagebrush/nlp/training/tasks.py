@@ -54,6 +54,8 @@ class Task:
 
     `sampling` is the number of passes over `train` in one training, so that sets of different size may
     be seen equally often. `smoothing` is the part of a SINGLE or TARGET label that goes to all labels.
+    `first` is what the first of the two learnings is given instead of `train`, where it is given
+    (`joint.learn`): the same without texts that rules and patterns made.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Task:
     loss: float = 1.0
     sampling: float = 3.0
     smoothing: float = 0.0
+    first: Sequence[Example] = field(default=(), repr=False)
 
     @property
     def classes(self) -> tuple[str, ...]:

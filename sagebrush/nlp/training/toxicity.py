@@ -3,7 +3,7 @@
 TOXICITY and HATE_SPEECH are learned from labels of people: Davidson et al. 2017 (tweets; MIT), Surge AI's
 toxicity (comments; MIT), HateCheck's visible cases (Roettger et al. 2021; CC BY 4.0), whose
 functionalities also tell threats and profanity. The other labels are weak: rules (`abuse`) on these
-texts and on GoEmotions (Apache-2.0). Film snippets and news, in which films and politicians
+texts and on GoEmotions (Apache-2.0), and GRAPHIC by `gore`. Film snippets and news, in which films and politicians
 are called bad, teach that this is not toxic.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import abuse, figures, sentiment, sets, targeted
+from . import abuse, figures, gore, mixtures, sentiment, sets, targeted
 from .tasks import Example, Kind, Task
 
 LABELS = (
@@ -27,13 +27,20 @@ GOLD = frozenset({"HATE_SPEECH", "TOXICITY"})
 CASES = 4
 """How often a visible case of HateCheck is seen in a pass."""
 
+NAMELESS = 1000
+"""Texts with two opinions, none of which is toxic."""
+
 
 def task(data: Path) -> Task:
     """The task with its sets below `data`."""
     train = tweets(data, "train") + comments(data, "train") + clean(data)
     train += cases(data, valid=False) * CASES + surge(data, valid=False) * 2
+    clear = {"HATE_SPEECH": False, "TOXICITY": False}
+    mixed = [_example(each, clear, "mixtures") for each in mixtures.nameless(NAMELESS, 17)]
+    both = [*train, *gore.examples(data, valid=False), *mixed]
     valid = tweets(data, "valid") + cases(data, valid=True) + surge(data, valid=True)
-    return Task("toxicity", Kind.MULTIPLE, LABELS, train, valid, loss=0.4, sampling=1.2)
+    valid += gore.examples(data, valid=True)
+    return Task("toxicity", Kind.MULTIPLE, LABELS, both, valid, loss=0.4, sampling=1.2, first=train)
 
 
 def _example(text: str, gold: dict[str, bool], source: str, weak: frozenset[str] = WEAK) -> Example:

@@ -35,6 +35,10 @@ def test_every_kind_of_task_is_learned_also_with_int8_weights(found: dict[str, A
     assert min(found["agreement"].values()) > 0.9
 
 
+def test_two_learnings_become_one(found: dict[str, Any]) -> None:
+    assert found["soup"] == {"rising": True, "last": 1.0}
+
+
 def test_one_pass_serves_all_analyses(found: dict[str, Any]) -> None:
     mixed, praise = found["scores"]
     assert max(mixed, key=mixed.__getitem__) == "MIXED"

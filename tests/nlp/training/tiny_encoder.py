@@ -5,10 +5,12 @@ Prints what it found as JSON; `test_tiny_encoder.py` says what it must be.
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import string
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from sagebrush.nlp import sentiment, targeted, toxicity
 from sagebrush.nlp.encoder import GRAPH, SETTINGS, TOKENIZER, Encoder, Reading
 from sagebrush.nlp.spans import Span
 from sagebrush.nlp.text.tokens import Reader
-from sagebrush.nlp.training import evaluation, graph, model, trainer
+from sagebrush.nlp.training import evaluation, graph, joint, model, trainer
 from sagebrush.nlp.training.encoding import encode
 from sagebrush.nlp.training.tasks import Example, Kind, Task
 
@@ -143,6 +145,24 @@ def spans_hold(reading: Reading) -> bool:
     return True
 
 
+def soup(folder: Path, chosen: list[Task], plan: trainer.Plan) -> dict[str, Any]:
+    """What two learnings and their mean leave, and how far they said they were."""
+    work = folder / "work"
+    work.mkdir()
+    seen: list[tuple[int, int]] = []
+    shop = joint.Workshop(folder, folder, work, work)
+    short = [replace(chosen[0], first=chosen[0].train[:100]), *chosen[1:]]
+    joint.learn(
+        shop, short, replace(plan, passes=0.1), lambda done, steps, _: seen.append((done, steps))
+    )
+    encoder = model.begin(folder, chosen)
+    encoder.load_state_dict(torch.load(work / "encoder.pt"))
+    return {
+        "rising": all(a[0] <= b[0] for a, b in itertools.pairwise(seen)),
+        "last": seen[-1][0] / seen[-1][1],
+    }
+
+
 def main() -> None:
     """Trains, exports, reads; prints the findings."""
     folder = Path(sys.argv[1])
@@ -159,6 +179,7 @@ def main() -> None:
     graph.write(encoder, chosen, folder / GRAPH, rounded=True)
     exact, rounded = (evaluation.session(folder / name) for name in ("float.onnx", GRAPH))
     found: dict[str, Any] = {"figures": {}, "apart": 0.0, "agreement": {}, "calibration": {}}
+    found["soup"] = soup(folder, chosen, plan)
     heads = []
     for task in chosen:
         examples = encode(task, task.valid, reader)
