@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="FOLDER", help="default: where the server looks for them"
     )
     train.add_argument(
-        "--threads", type=int, default=1, metavar="N", help="default 1, as the files were made"
+        "--threads", type=int, default=2, metavar="N", help="that training may use; default 2"
     )
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+
+import pytest
 
 from sagebrush.nlp import confidence, encoder, models, nouns
 from sagebrush.nlp.language import model
 from sagebrush.nlp.syntax import analysis
+from tests.shipped_models import folder
 
 
 def test_the_files_are_those_that_are_read():
@@ -25,3 +29,22 @@ def test_what_is_lacking(tmp_path: Path):
     assert models.lacking(tmp_path, "DetectDominantLanguage") == []
     assert models.lacking(tmp_path, "DetectSentiment") == list(models.ENCODER)
     assert models.lacking(tmp_path, "DetectNothing") == []
+
+
+@pytest.mark.parametrize(
+    ("card", "file"),
+    [
+        ("encoder.md", "encoder.onnx"),
+        ("language.md", "language.npz"),
+        ("syntax.md", "syntax.onnx"),
+        ("nouns.md", "nouns.txt"),
+    ],
+)
+def test_the_files_that_ship_are_those_of_their_cards(card: str, file: str) -> None:
+    digest = hashlib.sha256((folder() / file).read_bytes()).hexdigest()
+    assert digest in (folder() / card).read_text(encoding="utf-8")
+
+
+def test_the_files_that_ship_are_small() -> None:
+    files = [each for each in folder().iterdir() if each.is_file()]
+    assert sum(each.stat().st_size for each in files) < 40e6

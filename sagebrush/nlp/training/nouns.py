@@ -6,6 +6,7 @@ are worth their place: each is there at least LEAST times.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -83,10 +84,34 @@ READ = {
 }
 """Nouns whose first sense is not the one that reviews are about, or is left out."""
 _WORD = re.compile(r"[a-z]+")
+CARD = """\
+# The list of common nouns
+English nouns with the type that DetectTargetedSentiment tells of each: `nouns.txt`, one line for a type.
+No model is learned: a noun's type follows from the file of WordNet that its first sense is in, or from
+what that is a kind of, and for {read} nouns from a list by hand, since reviews mean another sense.
+
+## Made of
+| what | licence | source |
+|---|---|---|
+| Open English WordNet: senses, forms | CC BY 4.0, WordNet's licence | McCrae et al. 2020, Fellbaum 1998 |
+| texts that sentiment is learned from: which nouns are there at least {least} times | see `encoder.md` | |
+
+## Known weaknesses
+- A noun has one type, whatever it means in a sentence. Animals, plants and times are left out, and so are
+  nouns that the texts do not have.
+- There is no set with such types at hand to measure them by.
+
+## File
+`nouns.txt`: {count} forms; SHA-256 `{digest}`.
+
+| type | forms |
+|---|---|
+{types}
+"""
 
 
 def train(data: Path, out: Path, say: Callable[[str], None] = print) -> Mapping[str, float]:
-    """`nouns.txt` in the folder `out`; how many nouns each type has."""
+    """`nouns.txt` and its card in the folder `out`; how many nouns each type has."""
     wordnet = data / "wordnet_oewn"
     synsets = {each["id"]: each for each in sets.lines(wordnet / "synsets.jsonl.gz")}
     entries = [
@@ -109,7 +134,16 @@ def train(data: Path, out: Path, say: Callable[[str], None] = print) -> Mapping[
     out.mkdir(parents=True, exist_ok=True)
     save(out / FILE, Nouns(kept))
     say(f"nouns: {len(kept)} of {len(entries)}")
-    return {kind: float(count) for kind, count in sorted(Counter(kept.values()).items())}
+    types = dict(sorted(Counter(kept.values()).items()))
+    card = CARD.format(
+        read=len(READ),
+        least=LEAST,
+        count=len(kept),
+        digest=hashlib.sha256((out / FILE).read_bytes()).hexdigest(),
+        types="\n".join(f"| {kind} | {count} |" for kind, count in types.items()),
+    )
+    (out / "nouns.md").write_text(card, encoding="utf-8")
+    return {kind: float(count) for kind, count in types.items()}
 
 
 def _types(first: Mapping[str, str], synsets: Mapping[str, Any]) -> Callable[[str], str]:
