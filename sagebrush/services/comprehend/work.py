@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.comprehend import arns, fleet
-from sagebrush.store.rows import Row
+from sagebrush.store.rows import Next, Row
 from sagebrush.world import StartedBy, World
 
 CHILD = "processing-job"
@@ -54,9 +55,18 @@ def find(world: World, row: Row, name: str) -> Doc | None:
         return None  # it was deleted meanwhile
 
 
-def unsettled(world: World, row: Row) -> float:
-    """Seconds that the row still waits for what it lacks, before it fails; 0 or less once it does."""
-    return row.created + SETTLED - world.clock()
+def start(world: World, row: Row, lacking: str, request: Callable[[World, Row], Doc]) -> Next | str:
+    """The step after which the row's processing job is there, or is tried again; else why the row has
+    failed: `lacking` (an input or a permission, "" for none) once it had time to come, or SageMaker's
+    refusal. Raises AwsError for what may pass (5xx)."""
+    if lacking:
+        left = row.created + SETTLED - world.clock()
+        return Next(due=left) if left > 0 else lacking
+    try:
+        refused = begin(world, row, request(world, row))
+    except Full:
+        return Next(due=FULL)
+    return f"{INTERNAL}{refused}" if refused else Next(plan={"started": True}, due=QUEUED)
 
 
 def begin(world: World, row: Row, request: Doc) -> str:

@@ -49,19 +49,8 @@ def find(world: World, row: Row) -> Doc | None:
 
 def _start(world: World, row: Row) -> Next:
     """The processing job is there, or the job has failed since it could do nothing."""
-    lacking = access.lacking(world, row, arns.of(row))
-    if lacking:
-        left = work.unsettled(world, row)
-        if left > 0:
-            return Next(due=left)
-        return ended(world, "FAILED", lacking)
-    try:
-        refused = work.begin(world, row, program.request(world, row))
-    except work.Full:
-        return Next(due=work.FULL)
-    if refused:
-        return ended(world, "FAILED", f"{INTERNAL}{refused}")
-    return Next(plan={"started": True}, due=QUEUED)
+    step = work.start(world, row, access.lacking(world, row, arns.of(row)), program.request)
+    return ended(world, "FAILED", step) if isinstance(step, str) else step
 
 
 def _follow(world: World, row: Row, child: Doc) -> Next:

@@ -72,19 +72,8 @@ def _times(child: Doc) -> Doc:
 
 def _start(world: World, row: Row) -> Next:
     """The processing job is there, or the model has failed since it could do nothing."""
-    lacking = access.lacking(world, row)
-    if lacking:
-        left = work.unsettled(world, row)
-        if left > 0:
-            return Next(due=left)
-        return ended(world, "IN_ERROR", lacking)
-    try:
-        refused = work.begin(world, row, program.request(world, row))
-    except work.Full:
-        return Next(due=work.FULL)
-    if refused:
-        return ended(world, "IN_ERROR", f"{INTERNAL}{refused}")
-    return Next(plan={"started": True}, due=QUEUED)
+    step = work.start(world, row, access.lacking(world, row), program.request)
+    return ended(world, "IN_ERROR", step) if isinstance(step, str) else step
 
 
 def _follow(world: World, row: Row, child: Doc) -> Next:
