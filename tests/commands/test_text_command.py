@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from sagebrush.__main__ import main
 from sagebrush.commands import running
-from sagebrush.commands.analysis import shown
+from sagebrush.commands.analysis import answers, shown
 from sagebrush.commands.analysis.answers import Answers, Found
 from tests.conftest import Server
 from tests.services.comprehend.conftest import reader  # noqa: F401
@@ -112,3 +113,41 @@ def test_marks_on_a_terminal_are_colours() -> None:
     assert "Ada Lovelace" in first
     assert "\x1b[" in first
     assert "PERSON" not in first
+
+
+def _drawn(told: Answers) -> str:
+    out = io.StringIO()
+    made = Console(
+        file=out, highlight=False, force_terminal=True, color_system="truecolor", width=80
+    )
+    shown.show(made, told)
+    return out.getvalue()
+
+
+def test_colours_are_at_their_places_whatever_ends_lines() -> None:
+    told = Answers("one\r\ntwo\r\nAda\rBob\x0c Eve\n", [("en", 0.98)])
+    told.places = {"entities": [Found(10, 13, "PERSON", 0.9), Found(19, 22, "PERSON", 0.9)]}
+    printed = re.sub(r"\x1b\[[\d;]+m(.+?)\x1b\[0m", r"<\1>", _drawn(told))
+    assert printed.splitlines()[:4] == ["one", "two", "<Ada>", "Bob\ufffd <Eve>"]
+
+
+def test_a_text_does_not_steer_the_terminal() -> None:
+    printed = _drawn(Answers("red \x1b[31m and \x9b2J, a title \x1b]0;x\x07\n", [("en", 0.98)]))
+    assert printed.splitlines()[0] == "red \ufffd[31m and \ufffd2J, a title \ufffd]0;x\ufffd"
+
+
+class _Wordless:
+    """A client whose server finds no language, as of digits."""
+
+    def detect_dominant_language(self, Text: str) -> dict[str, object]:
+        return {"Languages": []}
+
+    def detect_entities(self, Text: str, LanguageCode: str) -> dict[str, object]:
+        found = {"BeginOffset": 0, "EndOffset": 4, "Type": LanguageCode, "Score": 0.9}
+        return {"Entities": [found]}
+
+
+def test_a_text_without_a_language_is_read_as_english() -> None:
+    told = answers.ask(_Wordless(), "2026", "", ["entities"])
+    assert told.places["entities"] == [Found(0, 4, "en", 0.9)]
+    assert "language   none" in re.sub(r"\x1b\[[\d;]+m", "", _drawn(told))

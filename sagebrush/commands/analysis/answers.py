@@ -18,8 +18,8 @@ PARTS = {
 """What is found at places of the text -> the client's method that finds it, and the answer's member."""
 UNREAD = "UnsupportedLanguageException"
 SURE, USUAL = 0.5, "en"
-"""The score from which on a text is in its dominant language; below it, as of two words, it is taken to be
-in this one."""
+"""The score from which on a text is in its dominant language; below it, as of two words, and where it has no
+language, as of digits, it is taken to be in this one."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def ask(client: Any, text: str, language: str, wanted: Sequence[str]) -> Answers
     piece = next(each for _, each in pieces(text, LONG))
     found = client.detect_dominant_language(Text=piece)["Languages"]
     told.languages = [(each["LanguageCode"], each["Score"]) for each in found]
-    code, score = told.languages[0]
-    code = language or (code if score >= SURE else USUAL)
+    sure = [code for code, score in told.languages[:1] if score >= SURE]
+    code = language or (sure[0] if sure else USUAL)
     for part in wanted:
         try:
             if part == "sentiment":

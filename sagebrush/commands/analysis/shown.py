@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 
@@ -26,6 +28,13 @@ PHRASE = "italic"
 MOOD = {"Positive": "green", "Negative": "red", "Neutral": "white", "Mixed": "yellow"}
 WIDTH = 24
 """Characters of the longest bar."""
+CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160))} | {
+    9: "\t",
+    10: "\n",
+    13: "\n",
+}
+"""What is shown of the characters by which a text would steer the terminal, one for each."""
+_RETURNS = re.compile(r"\r(?=\n)")
 NAMES = {"entities": "entities", "pii": "personal", "phrases": "phrases", "sentiment": "sentiment"}
 
 
@@ -34,7 +43,8 @@ def show(console: Console, told: Answers) -> None:
     terminal = console.is_terminal
     console.print(_marked(told, terminal), end="" if told.text.endswith("\n") else "\n")
     console.print()
-    _row(console, "language", Text(", ".join(f"{code} {of:.2f}" for code, of in told.languages)))
+    languages = ", ".join(f"{code} {of:.2f}" for code, of in told.languages)
+    _row(console, "language", Text(languages) if languages else Text("none", "dim"))
     if told.sentiment:
         _mood(console, told)
     for part, found in told.places.items():
@@ -78,10 +88,13 @@ def _style(part: str, label: str) -> str:
 def _marked(told: Answers, terminal: bool) -> Text:
     """The text: its places in colours, the types of entities and of personal data after them."""
     if terminal:
-        words = Text(told.text)
+        # rich leaves carriage returns out by itself, and offsets count them
+        gone = [found.start() for found in _RETURNS.finditer(told.text)]
+        words = Text(_RETURNS.sub("", told.text).translate(CONTROLS))
         for part in ("phrases", "entities", "pii"):
             for each in told.places.get(part, ()):
-                words.stylize(_style(part, each.label), each.begin, each.end)
+                begin, end = (at - bisect_left(gone, at) for at in (each.begin, each.end))
+                words.stylize(_style(part, each.label), begin, end)
         return words
     labels = dict[tuple[int, int], list[str]]()
     for part in ("entities", "pii"):

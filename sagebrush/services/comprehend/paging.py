@@ -63,5 +63,5 @@ def _after(token: str | None) -> tuple[float, int] | None:
     try:
         created, number = json_of(base64.urlsafe_b64decode(token))
         return float(created), int(number)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise AwsError("InvalidRequestException", "Invalid NextToken.") from error

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.algorithms.comprehend import told
+from sagebrush.algorithms.comprehend import failures, told
 from sagebrush.compute.base import Gone
 from sagebrush.errors import AwsError
-from sagebrush.services.comprehend import work
+from sagebrush.services.comprehend import access, work
 from sagebrush.services.comprehend.jobs import life, program
 from sagebrush.services.sagemaker.processing import operations as processing
 from sagebrush.settings import COMPREHEND
@@ -340,3 +340,9 @@ def test_several_jobs_have_each_their_own(world: ComprehendWorld) -> None:
     world.run(5)
     names = [row.name for row in world.rows.select("processing-job")]
     assert sorted(names) == sorted(f"sentiment-{job}" for job in jobs)
+
+
+def test_the_server_and_the_program_say_the_same_of_what_a_role_lacks() -> None:
+    """Each has the words of its own: the program imports nothing of the server."""
+    for name in ("NO_READ", "NO_WRITE", "NOTHING"):
+        assert getattr(failures, name) == getattr(access, name)

@@ -267,7 +267,7 @@ def test_filters_that_exclude_each_other(wanted: dict[str, Any], comprehend: Any
     assert code(refused) == ("InvalidFilterException", 400)
 
 
-@pytest.mark.parametrize("token", ["x", "WyJhIl0=", "bm9uZQ==", "WzEsIDIsIDNd"])
+@pytest.mark.parametrize("token", ["x", "WyJhIl0=", "bm9uZQ==", "WzEsIDIsIDNd", "WzEsIDFlOTk5XQ=="])
 def test_a_token_that_no_list_gave(token: str, comprehend: Any) -> None:
     with pytest.raises(ClientError, match="Invalid NextToken") as refused:
         comprehend.list_sentiment_detection_jobs(NextToken=token)

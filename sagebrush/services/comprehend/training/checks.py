@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.comprehend import kms_keys, languages
+from sagebrush.services.comprehend import kms_keys, languages, readers
 from sagebrush.services.comprehend.requests import refuse
 from sagebrush.services.comprehend.training import families
 from sagebrush.services.comprehend.training.families import Family
@@ -107,11 +107,7 @@ def _classifier(config: Doc, mode: str) -> None:
         refuse(
             "TestS3Uri must be given both of the annotations and of the Documents, or of neither."
         )
-    reader = config.get("DocumentReaderConfig", {})
-    if reader.get("DocumentReadAction") == "TEXTRACT_ANALYZE_DOCUMENT" and not reader.get(
-        "FeatureTypes"
-    ):
-        refuse("FeatureTypes must be given where DocumentReadAction is TEXTRACT_ANALYZE_DOCUMENT.")
+    readers.check(config.get("DocumentReaderConfig"))
 
 
 def _recognizer(config: Doc) -> None:

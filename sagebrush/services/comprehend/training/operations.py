@@ -151,15 +151,12 @@ def _delete(family: Family, ctx: Ctx, request: Doc) -> Doc:
 
 
 def _stop(family: Family, ctx: Ctx, request: Doc) -> Doc:
-    """The training is STOP_REQUESTED, or STOPPED already. Raises ResourceNotFoundException, and
-    InvalidRequestException for a model whose training has ended otherwise."""
+    """The training is STOP_REQUESTED; a model whose training has ended stays as it is, as Terraform's provider
+    for AWS relies on, which stops a model before it deletes it. Raises ResourceNotFoundException."""
 
     def change(found: Row) -> Row | None:
-        if found.status in ("STOPPED", "STOP_REQUESTED"):
+        if found.status not in ("SUBMITTED", "TRAINING"):
             return None
-        if found.status not in TRAINING:
-            words = f"The training cannot be stopped: the {family.label} is in status"
-            requests.refuse(f"{words} {found.status}.")
         due = ctx.world.clock() + (0.0 if plan_of(found).get("started") else work.NOTICE)
         return replace(found, status="STOP_REQUESTED", due_at=due)
 

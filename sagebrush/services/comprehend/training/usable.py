@@ -10,12 +10,10 @@ from dataclasses import dataclass
 
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.comprehend import arns, requests
+from sagebrush.services.comprehend.training.families import FAMILIES, TRAINED
 from sagebrush.services.comprehend.training.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
-
-KINDS = ("document-classifier", "entity-recognizer")
-READY = ("TRAINED", "TRAINED_WITH_WARNING")
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def of_arn(ctx: Ctx, arn: str) -> Trained:
 
 def _archive(row: Row) -> str | None:
     """The URI of the model's archive; None while there is none."""
-    return plan_of(row).get("model") if row.kind in KINDS and row.status in READY else None
+    return plan_of(row).get("model") if row.kind in FAMILIES and row.status in TRAINED else None
 
 
 def unavailable(words: str) -> AwsError:
