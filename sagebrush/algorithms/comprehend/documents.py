@@ -8,6 +8,7 @@ whoever decodes the file as UTF-8.
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ from .failures import DocumentError
 
 PLAIN = "PLAIN_TEXT"
 """The DocumentType of a file without pages."""
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,12 @@ def of_pages(file: str, blocks: Iterable[bytes], limit: int) -> list[Document]:
         )
         for number, text in enumerate(found.pages, 1)
     ]
+
+
+def whole(text: str) -> str:
+    """The text with U+FFFD in place of each half of a surrogate pair that stands alone: JSON may name one,
+    and it is no character. Offsets stay as they are."""
+    return _HALVES.sub("\ufffd", text)
 
 
 def lines(blocks: Iterable[bytes], limit: int) -> Iterator[Line]:

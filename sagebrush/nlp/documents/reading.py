@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from . import pdf, textract, word
@@ -19,6 +20,7 @@ _OTHERS = (
     b"\x1f\x8b",
     b"RIFF",
 )
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def read(body: bytes, limits: Limits) -> Document:
@@ -38,7 +40,9 @@ def read(body: bytes, limits: Limits) -> Document:
         document = textract.read(_sized(body, limits.textract), limits.pages)
     else:
         document = _plain(_sized(body, limits.plain))
-    return document if limits.characters is None else _within(document, limits.characters)
+    # JSON and PDF may name halves of surrogate pairs, which are no characters: no encoder takes them
+    whole = replace(document, pages=tuple(_HALVES.sub("\ufffd", page) for page in document.pages))
+    return whole if limits.characters is None else _within(whole, limits.characters)
 
 
 def _sized(body: bytes, most: int) -> bytes:

@@ -147,6 +147,11 @@ def test_textract() -> None:
     assert reason(textract(blocks), SYNCHRONOUS) == "PAGE_LIMIT_EXCEEDED"
 
 
+def test_halves_of_surrogate_pairs_are_replaced_in_place() -> None:
+    blocks = [{"BlockType": "LINE", "Text": "\ud800 a \ud83d\udca5"}]
+    assert read(textract(blocks), SYNCHRONOUS).pages == ("\ufffd a \U0001f4a5",)
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -125,7 +125,7 @@ def of_manifest(
             continue
         if any(len(label) > LABEL for label in found):
             raise invalid(file, number, f"has a label of more than {LABEL} characters")
-        yield Example(found if several else found[:1], text)
+        yield Example(found if several else found[:1], documents.whole(text))
 
 
 def _classes(told: dict[str, Any], names: Sequence[str]) -> Iterator[str]:
@@ -136,8 +136,8 @@ def _classes(told: dict[str, Any], names: Sequence[str]) -> Iterator[str]:
             continue
         chosen, classes = told[name], metadata.get("class-map")
         if isinstance(metadata.get("class-name"), str):
-            yield metadata["class-name"].strip()
+            yield documents.whole(metadata["class-name"]).strip()
         elif isinstance(chosen, list) and isinstance(classes, dict):
             for each in chosen:
                 if isinstance(classes.get(str(each)), str):
-                    yield classes[str(each)].strip()
+                    yield documents.whole(classes[str(each)]).strip()

@@ -11,6 +11,7 @@ aws-samples/amazon-comprehend-examples (`semi_structured/entity_recognizer/annot
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,8 @@ PAGE, PAGES = 5 << 20, 1 << 30
 """Bytes of a file of annotations of a page, and of all of them (guidelines and quotas)."""
 MANIFEST = 64 << 20
 """Bytes of a line of a manifest, which JSON may have made longer than its document."""
+_OBJECT = re.compile(r"s3://[a-z0-9][.\-a-z0-9]{0,62}/[^\ud800-\udfff]+\Z")
+"""The S3 URI of an object; a client that is asked for anything else fails by itself, as if nobody answered."""
 
 
 def read(storage: Storage, data: Mapping[str, Any], types: Collection[str]) -> Sets:
@@ -62,7 +65,7 @@ def _lines(storage: Storage, uri: str) -> Iterator[tuple[Place, Mapping[str, Any
                 continue
             try:
                 told = json.loads(line.body.decode("utf-8-sig"))
-            except ValueError:  # UnicodeDecodeError too
+            except (ValueError, RecursionError):  # UnicodeDecodeError too
                 raise _unread(place) from None
             if not isinstance(told, dict):
                 raise _unread(place)
@@ -92,7 +95,7 @@ def _texts(
             raise failures.too_much("bytes", CORPUS)
         if text.strip():
             mentions = entities(place, told, manifest["AttributeNames"], types)
-            yield annotated(place, text, mentions)
+            yield annotated(place, documents.whole(text), mentions)
 
 
 def entities(
@@ -110,7 +113,12 @@ def entities(
             for each in job["annotations"]["entities"]
             if each["label"] in types
         ]
-    except (KeyError, TypeError, ValueError):
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        OverflowError,
+    ):  # JSON of Python's has infinite numbers
         raise _unread(place) from None
 
 
@@ -144,10 +152,12 @@ def _object(storage: Storage, bucket: str, key: str) -> Found:
 
 
 def _reference(place: Place, told: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The S3 URI of the file that a labelling job made of the page. Raises JobFailed."""
     for name in names:
         job = told.get(name)
-        if isinstance(job, dict) and isinstance(job.get("annotation-ref"), str):
-            return job["annotation-ref"]
+        reference = job.get("annotation-ref") if isinstance(job, dict) else None
+        if isinstance(reference, str) and _OBJECT.match(reference):
+            return reference
     raise _unread(place)
 
 
@@ -177,9 +187,9 @@ def page(place: Place, content: str, types: Collection[str]) -> Annotated:
                     last += 1
                     end = begins[each["BlockId"]] + each["EndOffset"]
                 mentions.append(Mention(int(begin), int(end), entity["Type"]))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise JobFailed(
             f"INVALID_ANNOTATION: The annotations {place} are not in the format of Amazon Comprehend's"
             " annotation tool for PDF documents."
         ) from None
-    return annotated(place, text, mentions)
+    return annotated(place, documents.whole(text), mentions)

@@ -132,3 +132,9 @@ def test_what_nobody_labelled_is_left_out() -> None:
 def test_a_line_that_is_no_manifest_is_refused(body: bytes, words: str) -> None:
     with pytest.raises(JobFailed, match=f"Line 1 of m {words}"):
         list(examples.of_manifest("m", [body], ("a",), False))
+
+
+def test_halves_of_surrogate_pairs_are_replaced_in_texts_and_labels() -> None:
+    body = b'{"source": "a \\ud800", "a": 1, "a-metadata": {"class-name": "x\\udc00"}}\n'
+    found = list(examples.of_manifest("m", [body], ("a",), False))
+    assert found == [Example(("x\ufffd",), "a \ufffd")]

@@ -79,6 +79,9 @@ def test_a_manifest_of_split_test_is_test_data() -> None:
         json.dumps({"source": "x"}),
         json.dumps({"source": "x", "j": 3}),
         json.dumps({"source": "x", "j": {"annotations": {"entities": [{"label": "A"}]}}}),
+        '{"source": "x", "j": {"annotations": {"entities":'
+        ' [{"label": "A", "startOffset": 0, "endOffset": 1e999}]}}}',
+        '{"source": "x", "j": ' + "[" * 100_000 + "]" * 100_000 + "}",
     ],
 )
 def test_lines_that_are_something_else_are_refused_as_aws_does(wrong: str) -> None:
@@ -136,3 +139,30 @@ def test_annotations_of_pages_in_another_format_are_refused() -> None:
         read({"m": manifest, "a/1": {"Blocks": "secret"}}, {"DocumentType": ground_truth.PDF})
     with pytest.raises(JobFailed, match="NO_INPUT_DATA"):
         read({"m": manifest}, {"DocumentType": ground_truth.PDF})
+    infinite = page("Acme", entities=[("A", [(0, 0, 1)])])
+    infinite["Entities"][0]["BlockReferences"][0]["EndOffset"] = float("inf")
+    for body in (infinite, "[" * 100_000 + "]" * 100_000):
+        with pytest.raises(JobFailed, match="INVALID_ANNOTATION"):
+            read({"m": manifest, "a/1": body}, {"DocumentType": ground_truth.PDF})
+
+
+@pytest.mark.parametrize("reference", ["secret", "s3://No Bucket/a", "s3:///", "s3://b/\ud800"])
+def test_s3_is_not_asked_for_what_is_no_place_in_it(reference: str) -> None:
+    first = {"source-ref": "s3://b/x.pdf", "j": {"annotation-ref": "s3://b/a/1"}}
+    manifest = jsonl(first, {"source-ref": "s3://b/x.pdf", "j": {"annotation-ref": reference}})
+    annotated = page("Acme", entities=[("A", [(0, 0, 4)])])
+    with pytest.raises(JobFailed) as caught:
+        read({"m": manifest, "a/1": annotated}, {"DocumentType": ground_truth.PDF})
+    assert str(caught.value) == UNREAD
+
+
+def test_halves_of_surrogate_pairs_are_replaced_in_place() -> None:
+    manifest = jsonl(line("\ud83d\udca5 \ud800 Ann", ("j", [(4, 7, "A")])))
+    sets = read({"m": manifest}, {})
+    assert sets.train[0].text == "\U0001f4a5 \ufffd Ann"
+    assert named(sets) == [[("Ann", "A")]]
+    annotated = page("\udc00 Acme", entities=[("A", [(0, 2, 6)])])
+    manifest = jsonl({"source-ref": "s3://b/x.pdf", "j": {"annotation-ref": "s3://b/a/1"}})
+    sets = read({"m": manifest, "a/1": annotated}, {"DocumentType": ground_truth.PDF})
+    assert sets.train[0].text == "\ufffd Acme"
+    assert named(sets) == [[("Acme", "A")]]
