@@ -19,7 +19,7 @@ TYPED = {
     f"{SERVICES}/lambda_": ["plan.Plan"],
     f"{SERVICES}/autoscaling": ["plan.Plan", "plan.Task", "plan.Made"],
     f"{SERVICES}/cloudwatch/alarms": ["alarms.plan.Plan"],
-    f"{SERVICES}/comprehend": ["plan.Model"],
+    f"{SERVICES}/comprehend": ["plan.Model", "plan.Work"],
     f"{SERVICES}/comprehend/flywheels": ["flywheels.plan.Plan"],
     f"{SERVICES}/comprehend/jobs": ["jobs.plan.Plan"],
     f"{SERVICES}/comprehend/training": ["training.plan.Plan"],

@@ -1,4 +1,4 @@
-"""The private state in the rows of custom models that concerns all of them."""
+"""The private state in rows that concerns several kinds of them: custom models, and what processing jobs do."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ class Model(TypedDict, total=False):
 
     tags: dict[str, str]
     policy: Policy
+
+
+class Work(TypedDict, total=False):
+    """Members of the plan of a row whose work is one processing job (`work`)."""
+
+    started: bool
+    """The processing job was created; where that is gone now, it was deleted."""
 
 
 def plan_of(row: Row) -> Model:

@@ -106,7 +106,8 @@ def _kept(world: World, row: Row, found: Doc, why: str) -> Next:
         "LastModifiedTime": moment(world.clock()),
         "Message": f"The update failed: {why}",
     }
-    return Next("IN_SERVICE", doc, {"wanted": serving, "asked": serving["number"]}, due=WATCH)
+    plan = {"wanted": serving, "asked": serving["number"], "refused": wanted["archive"]}
+    return Next("IN_SERVICE", doc, plan, due=WATCH)
 
 
 def _watched(world: World, row: Row) -> Next:
@@ -121,7 +122,7 @@ def _watched(world: World, row: Row) -> Next:
         if error.status >= 500:
             raise
         return Next(due=WATCH)  # the flywheel is gone, or its model: what serves goes on
-    if active.arn == row.doc["DesiredModelArn"]:
+    if active.arn == row.doc["DesiredModelArn"] or active.archive == plan_of(row).get("refused"):
         return Next(due=WATCH)
     wanted: Version = {
         "number": plan_of(row)["wanted"]["number"] + 1,

@@ -30,6 +30,8 @@ class Plan(TypedDict, total=False):
     wanted: Required[Version]
     serving: Version
     """What was wanted when the endpoint was last in service."""
+    refused: str
+    """The archive of the model that could not be served last: a flywheel's is not tried again."""
     asked: int
     """The number whose deployment was begun last."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypedDict, cast
+from typing import cast
 
+from sagebrush.services.comprehend.plan import Work
 from sagebrush.store.rows import Next, Row
 
 
-class Plan(TypedDict, total=False):
+class Plan(Work, total=False):
     """The plan of an asynchronous job's row."""
 
     tags: dict[str, str]
@@ -15,8 +16,6 @@ class Plan(TypedDict, total=False):
     """A digest of the request that began it: who sends its token again must ask for the same."""
     model: str
     """The URI of its custom model's archive; absent where it uses none."""
-    started: bool
-    """Its processing job was created; where that is gone now, it was deleted."""
 
 
 def plan_of(row: Row | Next) -> Plan:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import cast
 
-from sagebrush.services.comprehend.plan import Model
+from sagebrush.services.comprehend.plan import Model, Work
 from sagebrush.store.rows import Next, Row
 
 
-class Plan(Model, total=False):
+class Plan(Model, Work, total=False):
     """The plan of a custom model's row."""
 
     id: str
@@ -17,8 +17,6 @@ class Plan(Model, total=False):
     """The ClientRequestToken of the request that began it."""
     request: str
     """A digest of that request: who sends its token again must ask for the same."""
-    started: bool
-    """Its processing job was created; where that is gone now, it was deleted."""
     source: str
     """The key prefix of the artifacts that an imported model is a copy of; absent for others."""
     model: str

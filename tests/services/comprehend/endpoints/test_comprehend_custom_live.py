@@ -241,7 +241,9 @@ def test_entities_are_recognised_in_real_time_and_in_a_job(server: Server, recog
     }  # fmt: skip
     for each in found:
         assert text[each["BeginOffset"] : each["EndOffset"]] == each["Text"]
-    answer = client.detect_entities(Bytes=word(f"This is what the log says.\n{text}"), EndpointArn=arn)
+    answer = client.detect_entities(
+        Bytes=word(f"This is what the log says.\n{text}"), EndpointArn=arn
+    )
     blocks = {each["Id"]: each["Text"] for each in answer["Blocks"]}
     for each in answer["Entities"]:
         (reference,) = each["BlockReferences"]

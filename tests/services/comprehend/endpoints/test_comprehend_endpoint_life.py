@@ -177,3 +177,27 @@ def test_an_endpoint_of_a_flywheel_serves_its_active_model(stand: Stand) -> None
     stand.clock.forward(61)
     stand.settle(8)
     assert (stand.status(arn), stand.told(arn)["ModelArn"]) == ("IN_SERVICE", OTHER)
+
+
+def test_a_flywheels_model_that_cannot_be_served_is_not_tried_again(stand: Stand) -> None:
+    wheel, rows = f"{ARN}flywheel/w", stand.app.world.rows
+    made = rows.insert(
+        Row(ACCOUNT, REGION, "flywheel", "w", "ACTIVE", {"ActiveModelArn": MODEL}, {})
+    )
+    given = {"EndpointName": "f", "DesiredInferenceUnits": 1, "FlywheelArn": wheel}
+    arn = stand.call("CreateEndpoint", **given)["EndpointArn"]
+    stand.settle()
+    lost = stand.model(f"{ARN}document-classifier/lost", stored=False)
+    rows.update(made.id, lambda row: Row(**{**vars(row), "doc": {"ActiveModelArn": lost}}))
+    stand.clock.forward(61)
+    stand.settle(8)
+    told = stand.told(arn)
+    assert (told["Status"], told["ModelArn"]) == ("IN_SERVICE", MODEL)
+    for _ in range(3):
+        stand.clock.forward(61)
+        stand.settle()
+        assert stand.told(arn) == told
+    rows.update(made.id, lambda row: Row(**{**vars(row), "doc": {"ActiveModelArn": OTHER}}))
+    stand.clock.forward(61)
+    stand.settle(8)
+    assert (stand.status(arn), stand.told(arn)["ModelArn"]) == ("IN_SERVICE", OTHER)
