@@ -76,7 +76,8 @@ def _check(labels: Counter[str]) -> None:
     if few:
         raise JobFailed(
             f"INSUFFICIENT_TRAINING_DATA: {few} of {len(labels)} labels have fewer than"
-            f" {LEAST_DOCUMENTS} training documents each."
+            f" {LEAST_DOCUMENTS} training documents each. (In a CSV file the label comes before the text, and"
+            " a line of headings would be a document.)"
         )
 
 
