@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import failures
-from ..failures import JobFailed
-from ..storage import Found, Storage
+from ... import failures
+from ...failures import JobFailed
+from ...storage import Found, Storage
 from . import examples, native, sampling
 from .examples import Example
 from .native import Skipped

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import documents
-from ..failures import JobFailed
+from ... import documents
+from ...failures import JobFailed
 
 LONGEST = 10 << 20
 """Bytes of a document at most (guide, "Guidelines and quotas": one file, one document)."""

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import package
-from ..failures import JobFailed, too_much
-from ..program import Stopped, Stopping, say
-from ..storage import Storage
+from ... import package
+from ...failures import JobFailed, too_much
+from ...program import Stopped, Stopping, say
+from ...storage import Storage
+from ..order import Order
+from ..trained import Trained
 from . import annotations, chain_fit, entity_lists, ground_truth, span_metrics
 from .annotated import Annotated, Mention, Sets
-from .order import Order
-from .trained import Trained
 
 FEWEST, MOST = 3, 120_000
 FEWEST_PAGES, MOST_PAGES = 250, 10_000

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy
 
-from .. import package
-from ..program import Stopped, Stopping, say
-from ..storage import Storage
+from ... import package
+from ...program import Stopped, Stopping, say
+from ...storage import Storage
+from ..order import Order
+from ..trained import Trained
 from . import linear, metrics, sampling, thresholds, training_data, whitening
 from .examples import Example
 from .linear import Documents, Penalty, Weights
-from .order import Order
-from .trained import Trained
 from .training_data import TrainingData
 
 TUNING, TUNED = 0.15, 5_000

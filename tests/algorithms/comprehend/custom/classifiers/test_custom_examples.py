@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sagebrush.algorithms.comprehend.custom import examples
-from sagebrush.algorithms.comprehend.custom.examples import Example, Place
+from sagebrush.algorithms.comprehend.custom.classifiers import examples
+from sagebrush.algorithms.comprehend.custom.classifiers.examples import Example, Place
 from sagebrush.algorithms.comprehend.failures import JobFailed
 
 
