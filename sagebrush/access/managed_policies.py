@@ -96,6 +96,14 @@ KNOWN: Mapping[str, Mapping[str, Any]] = {
         _allow("comprehend:*", "iam:GetRole", "iam:ListRoles", "s3:GetBucketLocation",
                "s3:ListAllMyBuckets", "s3:ListBucket")
     ),
+    "arn:aws:iam::aws:policy/ComprehendReadOnly": _policy(
+        _allow("comprehend:Detect*", "comprehend:BatchDetect*", "comprehend:ContainsPiiEntities",
+               "comprehend:ClassifyDocument", "comprehend:Describe*", "comprehend:List*")
+    ),
+    "arn:aws:iam::aws:policy/service-role/ComprehendDataAccessRolePolicy": _policy(
+        _allow("s3:GetObject", "s3:ListBucket", "s3:PutObject",
+               on=["arn:aws:s3:::*Comprehend*", "arn:aws:s3:::*comprehend*"])
+    ),
     "arn:aws:iam::aws:policy/AWSStepFunctionsFullAccess": _policy(_allow("states:*")),
     "arn:aws:iam::aws:policy/AWSLambda_FullAccess": _policy(
         _allow("lambda:*", "logs:DescribeLogStreams", "logs:GetLogEvents", "logs:FilterLogEvents",

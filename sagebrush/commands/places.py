@@ -11,7 +11,7 @@ from sagebrush import services
 from sagebrush.commands import beside, running
 from sagebrush.commands.running import CommandError, Server
 from sagebrush.samples import table
-from sagebrush.settings import Settings
+from sagebrush.settings import COMPREHEND, Settings
 from sagebrush.store import census
 
 RECORDS = {"scaling-activity"}
@@ -56,14 +56,15 @@ def account(chosen: Settings, args: argparse.Namespace) -> str:
 
 def counts(chosen: Settings) -> dict[str, dict[str, int]]:
     """Region -> how many resources of each kind it has, buckets among them but for
-    AWS's public ones, of all accounts; those regions that have any.
+    AWS's public ones, of all accounts that users see; those regions that have any.
 
     Raises CommandError where the server has written nothing yet.
     """
     kinds = services.running()
     hidden = {name for name, kind in kinds.items() if not kind.listed} | RECORDS
     with beside.database(chosen) as stored:
-        found, buckets = census.resources(stored.read), census.buckets(stored.read, table.OWNER)
+        found = census.resources(stored.read, but=COMPREHEND)
+        buckets = census.buckets(stored.read, (table.OWNER, COMPREHEND))
     shown = {
         region: {name: n for name, n in of.items() if name not in hidden}
         for region, of in found.items()

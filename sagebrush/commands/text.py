@@ -75,6 +75,12 @@ def _read(name: str) -> str:
     return text
 
 
+def _sentiment(told: Answers) -> dict[str, object]:
+    """As DetectSentiment answers it."""
+    best = max(told.sentiment, key=told.sentiment.__getitem__)
+    return {"Sentiment": best.upper(), "SentimentScore": told.sentiment}
+
+
 def _document(told: Answers) -> dict[str, object]:
     places = {
         part: [
@@ -91,7 +97,8 @@ def _document(told: Answers) -> dict[str, object]:
     }
     return {
         "languages": [{"LanguageCode": code, "Score": score} for code, score in told.languages],
-        **({"sentiment": told.sentiment} if told.sentiment else {}),
+        "read_as": told.read_as,
+        **({"sentiment": _sentiment(told)} if told.sentiment else {}),
         **places,
         **({"refused": told.refused} if told.refused else {}),
     }

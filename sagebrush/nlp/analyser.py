@@ -6,7 +6,6 @@ holds (`answers`). Offsets are Unicode code points.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +22,7 @@ from . import (
     sentiment,
     targeted,
     targets,
+    threads,
     toxicity,
 )
 from .answers import Doc
@@ -44,6 +44,7 @@ class Analyser:
 
     def __init__(self, models: Path) -> None:
         self._models = models
+        self._threads = threads.allowed()
         self._tasks: Mapping[str, Callable[[Sequence[str], str], list[Doc]]] = {
             "DetectSentiment": self._sentiment,
             "DetectTargetedSentiment": self._targeted,
@@ -67,7 +68,7 @@ class Analyser:
 
     @cached_property
     def _encoder(self) -> Encoder:
-        return Encoder(self._models, threads=_threads())
+        return Encoder(self._models, self._threads)
 
     @cached_property
     def _confidence(self) -> Mapping[str, Confidence]:
@@ -75,7 +76,7 @@ class Analyser:
 
     @cached_property
     def _tagger(self) -> Tagger:
-        return Tagger(self._models, self._encoder, _threads())
+        return Tagger(self._models, self._encoder, self._threads)
 
     @cached_property
     def _nouns(self) -> Nouns:
@@ -132,9 +133,3 @@ class Analyser:
             answers.targeted(text, mentions.groups(text, own), dict(zip(own, found, strict=True)))
             for text, own, found in zip(texts, spans, scores, strict=True)
         ]
-
-
-def _threads() -> int:
-    """The processors that this process may use: its replica's or job's share."""
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdigit() and int(given) else 1

@@ -25,6 +25,7 @@ from .syntax.states import States
 from .text.sentences import sentences
 from .text.tokens import BEGIN, END, Reader, Tokens
 from .text.windows import sentence_around, windows
+from .threads import ALONE, Threads
 
 GRAPH = "encoder.onnx"
 SETTINGS = "encoder.json"
@@ -67,8 +68,8 @@ class Reading:
 class Encoder:
     """The graph of the encoder, loaded; may be used by several threads."""
 
-    def __init__(self, folder: Path, threads: int = 1) -> None:
-        """Raises FileNotFoundError where the folder lacks one of the encoder's files."""
+    def __init__(self, folder: Path, threads: Threads = ALONE) -> None:
+        """Several texts are read at once on the threads. Raises FileNotFoundError where the folder lacks one of the encoder's files."""
         # What decodes readings needs no runtime.
         import onnxruntime  # pyright: ignore[reportMissingImports]
 
@@ -80,8 +81,9 @@ class Encoder:
             for each in told["heads"]
         }
         self._reader = Reader(folder / TOKENIZER)
+        self._threads = threads
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1  # `threads` says why
         options.inter_op_num_threads = 1
         graph = (folder / GRAPH).read_bytes()
         self.identity = hashlib.sha256(graph).hexdigest()
@@ -98,18 +100,16 @@ class Encoder:
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
         """Each text with the logits of all heads for each of its windows."""
-        told = []
-        for text, tokens in zip(texts, self._reader.read(texts), strict=True):
-            pieces = windows(text, tokens)
-            logits = self._answers(pieces, [None] * len(pieces), self._names)
-            told.append(
-                Reading(
-                    text,
-                    tuple(Window(piece, each) for piece, each in zip(pieces, logits, strict=True)),
-                    self.heads,
-                )
-            )
-        return told
+        return self._threads.map(self._reading, self._tokens(texts))
+
+    def _reading(self, given: tuple[str, Tokens]) -> Reading:
+        text, pieces = given[0], windows(*given)
+        logits = self._answers(pieces, [None] * len(pieces), self._names)
+        found = tuple(Window(piece, each) for piece, each in zip(pieces, logits, strict=True))
+        return Reading(text, found, self.heads)
+
+    def _tokens(self, texts: Sequence[str]) -> list[tuple[str, Tokens]]:
+        return list(zip(texts, self._reader.read(texts), strict=True))
 
     def hidden(self, texts: Sequence[str], layers: Sequence[int] = LAYERS) -> list[States]:
         """The states of each text's tokens after these layers, of those that the graph tells, side by
@@ -119,19 +119,18 @@ class Encoder:
     def of_tokens(self, texts: Sequence[str], names: Sequence[str]) -> list[States]:
         """What these outputs of the graph say of each text's tokens, side by side: states after layers
         (STATES and the layer's number), logits of heads for words."""
-        told = []
-        for text, tokens in zip(texts, self._reader.read(texts), strict=True):
-            pieces = windows(text, tokens)
+
+        def told(given: tuple[str, Tokens]) -> States:
+            pieces = windows(*given)
             found = self._answers(pieces, [None] * len(pieces), names)
             values = [numpy.concatenate([each[name] for name in names], 1) for each in found]
-            told.append(
-                States(
-                    _joined([piece.begins for piece in pieces]),
-                    _joined([piece.ends for piece in pieces]),
-                    numpy.concatenate(values or [numpy.zeros((0, 0), numpy.float32)]),
-                )
+            return States(
+                _joined([piece.begins for piece in pieces]),
+                _joined([piece.ends for piece in pieces]),
+                numpy.concatenate(values or [numpy.zeros((0, 0), numpy.float32)]),
             )
-        return told
+
+        return self._threads.map(told, self._tokens(texts))
 
     def summaries(
         self, texts: Sequence[str], layers: Sequence[int], heads: Sequence[str] = ()
@@ -140,11 +139,13 @@ class Encoder:
         each after the last, and the logits of heads of whole texts, mean of its windows. Zeros for a
         text without tokens."""
         names = [f"{STATES}{layer}" for layer in layers]
-        found: list[numpy.ndarray | None] = []
-        for text, tokens in zip(texts, self._reader.read(texts), strict=True):
-            pieces = windows(text, tokens)
+
+        def summary(given: tuple[str, Tokens]) -> numpy.ndarray | None:
+            pieces = windows(*given)
             told = self._answers(pieces, [None] * len(pieces), [*names, *heads])
-            found.append(_summary(told, names, heads) if told else None)
+            return _summary(told, names, heads) if told else None
+
+        found = self._threads.map(summary, self._tokens(texts))
         width = next((len(each) for each in found if each is not None), 0)
         none = numpy.zeros(width, numpy.float32)
         return numpy.array([none if each is None else each for each in found], numpy.float32)
@@ -174,9 +175,13 @@ class Encoder:
     ) -> list[dict[str, numpy.ndarray]]:
         """What the heads `names` say of each piece."""
         told: list[dict[str, numpy.ndarray]] = [{} for _ in pieces]
-        for chosen in _groups(pieces):
+
+        def run(chosen: Sequence[int]) -> Sequence[numpy.ndarray]:
             given = _padded([pieces[at] for at in chosen], [targets[at] for at in chosen])
-            outputs = self._session.run(names, given)
+            return self._session.run(names, given)
+
+        groups = list(_groups(pieces))
+        for chosen, outputs in zip(groups, self._threads.map(run, groups), strict=True):
             for name, output in zip(names, outputs, strict=True):
                 for row, at in enumerate(chosen):
                     found = output[row]

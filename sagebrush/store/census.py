@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from sagebrush.store.db import Params
 
@@ -11,20 +11,22 @@ Read = Callable[[str, Params], list[sqlite3.Row]]
 """`ReadOnly.read`."""
 
 
-def resources(read: Read, account: str = "") -> dict[str, dict[str, int]]:
-    """Region -> kind -> how many rows there are, of kinds that have regions, in the account or all."""
+def resources(read: Read, account: str = "", but: str = "") -> dict[str, dict[str, int]]:
+    """Region -> kind -> how many rows there are, of kinds that have regions, in the account, or in all
+    but one."""
     found: dict[str, dict[str, int]] = {}
-    own = " AND account=?" if account else ""
+    own = " AND account=?" if account else " AND account<>?"
     sql = f"SELECT region, kind, COUNT(*) AS n FROM resource WHERE region<>''{own}"
-    for row in read(f"{sql} GROUP BY region, kind", (account,) if account else ()):
+    for row in read(f"{sql} GROUP BY region, kind", (account or but,)):
         found.setdefault(row["region"], {})[row["kind"]] = row["n"]
     return found
 
 
-def buckets(read: Read, other_than: str) -> dict[str, int]:
-    """Region -> how many buckets there are, of other accounts than that."""
-    sql = "SELECT region, COUNT(*) AS n FROM bucket WHERE account<>? GROUP BY region"
-    found = read(sql, (other_than,))
+def buckets(read: Read, other_than: Sequence[str]) -> dict[str, int]:
+    """Region -> how many buckets there are, of other accounts than those."""
+    marks = ",".join("?" * len(other_than))
+    sql = f"SELECT region, COUNT(*) AS n FROM bucket WHERE account NOT IN ({marks}) GROUP BY region"
+    found = read(sql, tuple(other_than))
     return {row["region"]: row["n"] for row in found}
 
 

@@ -40,7 +40,7 @@ def test_places_are_those_of_the_text(
     assert main(["text", str(file), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["languages"][0]["LanguageCode"] == "en"
-    assert max(told["sentiment"], key=told["sentiment"].__getitem__) == "Positive"
+    assert told["sentiment"]["Sentiment"] == "POSITIVE"
     found = [(each["Type"], each["Text"]) for each in told["entities"]]
     assert found.count(("LOCATION", "Seattle")) == 3
     assert [each["Text"] for each in told["pii"]].count("maria@example.com") == 3
@@ -151,3 +151,22 @@ def test_a_text_without_a_language_is_read_as_english() -> None:
     told = answers.ask(_Wordless(), "2026", "", ["entities"])
     assert told.places["entities"] == [Found(0, 4, "en", 0.9)]
     assert "language   none" in re.sub(r"\x1b\[[\d;]+m", "", _drawn(told))
+
+
+def test_a_language_that_is_not_sure_is_told(
+    here: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("ok", encoding="utf-8")
+    assert main(["text", str(file)]) == 0
+    assert "(read as en)" in capsys.readouterr().out
+    assert main(["text", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["read_as"] == "en"
+
+
+def test_phrases_are_listed() -> None:
+    told = Answers("the old man\nand the old\tman", [("en", 0.9)], read_as="en")
+    told.places = {"phrases": [Found(0, 11, "PHRASE", 0.9), Found(16, 27, "PHRASE", 0.9)]}
+    out = io.StringIO()
+    shown.show(Console(file=out, highlight=False, soft_wrap=True), told)
+    assert out.getvalue().splitlines()[-1].split() == ["phrases", "the", "old", "man"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 BESIDE = Path(__file__).resolve().parents[2]
 MODELS = "SAGEBRUSH_MODELS"
@@ -32,3 +34,11 @@ def nlp() -> ModuleType:
 def models() -> Path:
     """The folder of the models, which the server names (`services.comprehend.fleet`)."""
     return Path(os.environ[MODELS])
+
+
+def encoder(folder: Path | None = None) -> Any:
+    """The shared encoder (`nlp.encoder`) on the processors of this process; raises FileNotFoundError
+    where the folder, by default that of the models, lacks a file of it."""
+    nlp()
+    threads = importlib.import_module("nlp.threads").allowed()
+    return importlib.import_module("nlp.encoder").Encoder(folder or models(), threads)

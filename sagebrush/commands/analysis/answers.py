@@ -45,6 +45,8 @@ class Answers:
     places: dict[str, list[Found]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     """What could not be told -> the server's words."""
+    read_as: str = "en"
+    """The code of the language that it was read in."""
 
 
 def ask(client: Any, text: str, language: str, wanted: Sequence[str]) -> Answers:
@@ -58,7 +60,7 @@ def ask(client: Any, text: str, language: str, wanted: Sequence[str]) -> Answers
     found = client.detect_dominant_language(Text=piece)["Languages"]
     told.languages = [(each["LanguageCode"], each["Score"]) for each in found]
     sure = [code for code, score in told.languages[:1] if score >= SURE]
-    code = language or (sure[0] if sure else USUAL)
+    code = told.read_as = language or (sure[0] if sure else USUAL)
     for part in wanted:
         try:
             if part == "sentiment":

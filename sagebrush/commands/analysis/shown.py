@@ -44,11 +44,15 @@ def show(console: Console, told: Answers) -> None:
     console.print(_marked(told, terminal), end="" if told.text.endswith("\n") else "\n")
     console.print()
     languages = ", ".join(f"{code} {of:.2f}" for code, of in told.languages)
-    _row(console, "language", Text(languages) if languages else Text("none", "dim"))
+    known = Text(languages) if languages else Text("none", "dim")
+    if told.read_as not in [code for code, _ in told.languages[:1]]:
+        known.append(f"  (read as {told.read_as})", "dim")
+    _row(console, "language", known)
     if told.sentiment:
         _mood(console, told)
     for part, found in told.places.items():
-        _row(console, NAMES[part], _counted(part, found))
+        shown = _listed(told.text, found) if part == "phrases" else _counted(part, found)
+        _row(console, NAMES[part], shown)
     for part, why in told.refused.items():
         _row(console, NAMES[part], Text(why, "dim"))
 
@@ -64,6 +68,13 @@ def _mood(console: Console, told: Answers) -> None:
     for name, score in sorted(told.sentiment.items(), key=lambda each: -each[1]):
         bar = "█" * max(round(score * WIDTH), 1 if score >= 0.01 else 0)
         _row(console, "", Text.assemble((f"{bar:<{WIDTH}}", MOOD[name]), f" {score:.2f} {name}"))
+
+
+def _listed(text: str, found: Sequence[Found]) -> Text:
+    """The words of each place, once."""
+    words = (" ".join(text[each.begin : each.end].split()) for each in found)
+    joined = ", ".join(dict.fromkeys(words)).translate(CONTROLS)
+    return Text(joined, PHRASE) if joined else Text("none", "dim")
 
 
 def _counted(part: str, found: Sequence[Found]) -> Text:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from ..spans import Span
+
+P = TypeVar("P", "Token", Span)
 
 
 @dataclass(frozen=True)
@@ -23,3 +27,26 @@ class Analysis:
 
     tokens: tuple[Token, ...]
     phrases: tuple[Span, ...]
+
+    def after(self, characters: int) -> Analysis:
+        """The same, of a text with so many characters before."""
+        if not characters:
+            return self
+        return Analysis(
+            tuple(_moved(each, characters) for each in self.tokens),
+            tuple(_moved(each, characters) for each in self.phrases),
+        )
+
+
+def joined(parts: Sequence[Analysis]) -> Analysis:
+    """The syntax of a text, of that of its parts in order."""
+    if len(parts) == 1:
+        return parts[0]
+    return Analysis(
+        tuple(token for each in parts for token in each.tokens),
+        tuple(phrase for each in parts for phrase in each.phrases),
+    )
+
+
+def _moved(place: P, characters: int) -> P:
+    return replace(place, begin=place.begin + characters, end=place.end + characters)

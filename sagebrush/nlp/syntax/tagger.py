@@ -20,7 +20,9 @@ import onnxruntime  # pyright: ignore[reportMissingImports]
 
 from ..calibration import softmax
 from ..spans import Span
-from .analysis import Analysis, Token
+from ..text.sentences import parts
+from ..threads import ALONE, Threads
+from .analysis import Analysis, Token, joined
 from .features import COUNT, features
 from .phrases import PHRASE, phrases
 from .states import Hidden, States, of_tokens
@@ -28,6 +30,8 @@ from .tokens import tokens
 
 GRAPH = "syntax.onnx"
 SETTINGS = "syntax.json"
+PART = 10_000
+"""Characters that are read together: their states take 100 MB at most, of words of one letter."""
 BETWEEN = 2
 """Empty places between texts: as many as the network's convolutions reach to one side."""
 
@@ -35,15 +39,16 @@ BETWEEN = 2
 class Tagger:
     """The network of syntax over an encoder's states; may be used by several threads."""
 
-    def __init__(self, folder: Path, encoder: Hidden, threads: int = 1) -> None:
+    def __init__(self, folder: Path, encoder: Hidden, threads: Threads = ALONE) -> None:
         """Raises FileNotFoundError where the folder lacks a file of it."""
         told: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         self._tags = tuple(told["tags"])
         self._width = int(told["width"])
         self._temperatures = float(told["temperature"]), float(told["phrase_temperature"])
         self._encoder = encoder
+        self._threads = threads
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(
             (folder / GRAPH).read_bytes(), options, providers=["CPUExecutionProvider"]
@@ -56,9 +61,21 @@ class Tagger:
     def analyse(self, texts: Sequence[str]) -> list[Analysis]:
         """Tokens and noun phrases of each text; no text's answer depends on another one.
 
-        Each is read by itself: the states of a text of 100 KB take some hundred megabytes.
+        Each is read by itself, and in parts of PART characters: a token's states take kilobytes.
         """
-        return [self._analysis(text, tokens(text), *self._encoder.hidden([text])) for text in texts]
+        pieces = [
+            (at, begin, text[begin:end])
+            for at, text in enumerate(texts)
+            for begin, end in parts(text, PART)
+        ]
+        found = self._threads.map(self._part, [piece for _, _, piece in pieces])
+        together: list[list[Analysis]] = [[] for _ in texts]
+        for (at, begin, _), each in zip(pieces, found, strict=True):
+            together[at].append(each.after(begin))
+        return [joined(each) for each in together]
+
+    def _part(self, text: str) -> Analysis:
+        return self._analysis(text, tokens(text), *self._encoder.hidden([text]))
 
     def _analysis(self, text: str, places: list[tuple[int, int]], states: States) -> Analysis:
         if not places:

@@ -33,6 +33,24 @@ def sentences(text: str) -> list[tuple[int, int]]:
     return told + _trimmed(text, begin, len(text))
 
 
+def parts(text: str, most: int) -> list[tuple[int, int]]:
+    """The offsets of parts of at most so many characters, which together are the text: whole sentences
+    where they fit, and words."""
+    ends = [end for _, end in sentences(text)]
+    told: list[tuple[int, int]] = []
+    begin, at = 0, 0
+    while len(text) - begin > most:
+        last = begin
+        while at < len(ends) and ends[at] <= begin + most:
+            last, at = ends[at], at + 1
+        if last == begin:  # one sentence alone is longer
+            space = text.rfind(" ", begin + 1, begin + most)
+            last = space if space > 0 else begin + most
+        told.append((begin, last))
+        begin = last
+    return [*told, (begin, len(text))]
+
+
 def _trimmed(text: str, begin: int, end: int) -> list[tuple[int, int]]:
     piece = text[begin:end]
     left = begin + len(piece) - len(piece.lstrip())

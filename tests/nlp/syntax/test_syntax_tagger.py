@@ -60,3 +60,20 @@ def test_each_text_is_read_by_itself(tagger: ModuleType, tmp_path: Path) -> None
     assert [[each.begin for each in text.tokens] for text in found] == [[0, 4], [], [0]]
     assert [len(text.phrases) for text in found] == [2, 0, 1]
     assert encoder.asked == [["one two"], [""], ["three"]]
+
+
+def test_a_long_text_is_read_in_parts_whose_places_are_those_of_the_text(
+    tagger: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"tags": ["NOUN", "VERB"], "width": 2, "temperature": 1, "phrase_temperature": 1}
+    (tmp_path / tagger.SETTINGS).write_text(json.dumps(settings))
+    (tmp_path / tagger.GRAPH).write_bytes(b"")
+    monkeypatch.setattr(tagger, "PART", 20)
+    text = "One two three. Four five. Six seven eight nine ten eleven twelve."
+    encoder = Encoder()
+    (found,) = tagger.Tagger(tmp_path, encoder).analyse([text])
+    words = [text[each.begin : each.end] for each in found.tokens]
+    assert "".join(words) == text.replace(" ", "")
+    assert [text[each.begin : each.end] for each in found.phrases] == words
+    assert len(encoder.asked) > 2
+    assert all(len(piece) <= 20 for (piece,) in encoder.asked)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from sagebrush.nlp.text.sentences import sentences
+from sagebrush.nlp.text.sentences import parts, sentences
 
 AWKWARD = [
     "", " ", "\n\n", "a", ".", "...", "Hi.\r\nThere.", "No\x00 end", "e\u0301. E\u0301t\u00e9!",
@@ -70,3 +70,24 @@ def test_long_texts_take_linear_time() -> None:
 def test_long_runs_of_marks_take_linear_time(piece: str) -> None:
     sentences(piece * 40_000)
     sentences(piece * 40_000 + "x")
+
+
+@pytest.mark.parametrize("most", [5, 17, 60])
+def test_parts_are_the_text_and_none_is_longer(most: int) -> None:
+    chance = random.Random(7)
+    alphabet = [*"aaabbb.!  \n", "é", "👍"]
+    for _ in range(200):
+        text = "".join(chance.choice(alphabet) for _ in range(chance.randrange(120)))
+        places = parts(text, most)
+        assert "".join(text[begin:end] for begin, end in places) == text
+        assert all(end - begin <= most for begin, end in places)
+        assert all(begin < end for begin, end in places[:-1])
+
+
+def test_parts_end_with_sentences_or_words() -> None:
+    text = "One two. Three four. Five."
+    assert [text[b:e] for b, e in parts(text, 20)] == ["One two. Three four.", " Five."]
+    words = "alpha beta gamma"
+    assert [words[b:e] for b, e in parts(words, 12)] == ["alpha beta", " gamma"]
+    assert parts("x" * 25, 10) == [(0, 10), (10, 20), (20, 25)]
+    assert parts("", 10) == [(0, 0)]

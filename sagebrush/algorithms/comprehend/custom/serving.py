@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,13 +92,7 @@ class Custom:
 def load(folder: Path) -> Custom:
     """The custom model in the folder, over the shared encoder."""
     package.nlp()
-    encoder = importlib.import_module("nlp.encoder").Encoder(package.models(), threads=_threads())
+    encoder = package.encoder()
     model = importlib.import_module("nlp.custom.model").load(folder, encoder)
     settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     return Custom(settings["Kind"], settings.get("DocumentType") == NATIVE, model)
-
-
-def _threads() -> int:
-    """The processors that this process may use: its replica's or job's share."""
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdigit() and int(given) else 1

@@ -21,7 +21,10 @@ from . import archive, order, uploads
 from .order import Order
 from .trained import Trained
 
-TRAINERS = {"document-classifier": "classification", "entity-recognizer": "recognition"}
+TRAINERS = {
+    "document-classifier": "classifiers.classification",
+    "entity-recognizer": "recognizers.recognition",
+}
 """Kind -> the module whose `train(order, storage, models, stopping) -> Trained` trains it. It may raise Stopped
 once `stopping()`."""
 Train = Callable[[Order, Storage, Path, Stopping], Trained]

@@ -41,7 +41,7 @@ def work(given: Task) -> Mapping[str, Any]:
 def _loader() -> Load:
     package.nlp()
     models = importlib.import_module("nlp.custom.model")
-    encoder = importlib.import_module("nlp.encoder").Encoder(package.models())
+    encoder = package.encoder()
 
     def load(url: str, folder: Path) -> Model:
         try:

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .. import failures, package
-from ..custom import annotations, entity_lists, examples, ground_truth, inputs
-from ..custom.examples import Example
+from ..custom.classifiers import examples
+from ..custom.classifiers.examples import Example
+from ..custom.recognizers import annotations, entity_lists, ground_truth, inputs
 from ..failures import JobFailed
 from ..storage import Storage
 from . import pool, task

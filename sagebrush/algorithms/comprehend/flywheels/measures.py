@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 import numpy
 
-from ..custom import metrics, span_metrics
-from ..custom.annotated import Mention
+from ..custom.classifiers import metrics
+from ..custom.recognizers import span_metrics
+from ..custom.recognizers.annotated import Mention
 from ..program import Stopped, Stopping
 from .pool import Labelled
 

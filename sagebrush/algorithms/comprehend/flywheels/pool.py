@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..custom.annotated import Mention
+from ..custom.recognizers.annotated import Mention
 
 NAME = "documents.jsonl"
 SHARE = 10

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sagebrush.algorithms.comprehend.custom.annotated import Mention
+from sagebrush.algorithms.comprehend.custom.recognizers.annotated import Mention
 from sagebrush.algorithms.comprehend.flywheels import evaluate, pool
 from sagebrush.algorithms.comprehend.flywheels.pool import Labelled
 from sagebrush.algorithms.comprehend.flywheels.task import Task

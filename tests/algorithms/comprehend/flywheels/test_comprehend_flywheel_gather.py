@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from sagebrush.algorithms.comprehend.custom import annotations
-from sagebrush.algorithms.comprehend.custom.annotated import Mention
+from sagebrush.algorithms.comprehend.custom.recognizers import annotations
+from sagebrush.algorithms.comprehend.custom.recognizers.annotated import Mention
 from sagebrush.algorithms.comprehend.failures import JobFailed
 from sagebrush.algorithms.comprehend.flywheels import gather, pool, task
 from sagebrush.algorithms.comprehend.flywheels.pool import Labelled

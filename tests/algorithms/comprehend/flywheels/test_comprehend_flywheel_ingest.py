@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sagebrush.algorithms.comprehend.custom.annotated import Mention
+from sagebrush.algorithms.comprehend.custom.recognizers.annotated import Mention
 from sagebrush.algorithms.comprehend.failures import JobFailed
 from sagebrush.algorithms.comprehend.flywheels import ingest, pool
 from sagebrush.algorithms.comprehend.flywheels.pool import Labelled

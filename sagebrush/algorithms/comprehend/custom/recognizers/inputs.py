@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from .. import documents, failures
-from ..documents import Document
-from ..failures import JobFailed
-from ..storage import Found, Storage
+from ... import documents, failures
+from ...documents import Document
+from ...failures import JobFailed
+from ...storage import Found, Storage
 from .annotated import Place, too_large
 
 NONE = "\0"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..failures import JobFailed
+from ...failures import JobFailed
 
 
 @dataclass(frozen=True, order=True)

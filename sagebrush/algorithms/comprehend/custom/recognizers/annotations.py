@@ -12,8 +12,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from ..failures import JobFailed
-from ..storage import Storage
+from ...failures import JobFailed
+from ...storage import Storage
 from . import inputs, tables
 from .annotated import Annotated, Mention, Place, Sets, annotated
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from ..program import Stopped
+from ...program import Stopped
 
 HISTORY = 5
 """Steps that L-BFGS remembers, each two arrays of the weights' size in double precision."""

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import failures
-from ..failures import JobFailed
-from ..storage import Found, Storage
+from ... import failures
+from ...failures import JobFailed
+from ...storage import Found, Storage
 from . import examples, native, sampling
 from .examples import Example
 from .native import Skipped
@@ -76,7 +76,8 @@ def _check(labels: Counter[str]) -> None:
     if few:
         raise JobFailed(
             f"INSUFFICIENT_TRAINING_DATA: {few} of {len(labels)} labels have fewer than"
-            f" {LEAST_DOCUMENTS} training documents each."
+            f" {LEAST_DOCUMENTS} training documents each. (In a CSV file the label comes before the text, and"
+            " a line of headings would be a document.)"
         )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy
 import pytest
 
-from sagebrush.algorithms.comprehend.custom import recognition, span_metrics
-from sagebrush.algorithms.comprehend.custom.annotated import Annotated, Mention
+from sagebrush.algorithms.comprehend.custom.recognizers import recognition, span_metrics
+from sagebrush.algorithms.comprehend.custom.recognizers.annotated import Annotated, Mention
 from sagebrush.algorithms.comprehend.failures import JobFailed
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from sagebrush.algorithms.comprehend import package
-from sagebrush.algorithms.comprehend.custom import recognition
 from sagebrush.algorithms.comprehend.custom.order import Order
+from sagebrush.algorithms.comprehend.custom.recognizers import recognition
 from sagebrush.algorithms.comprehend.program import Stopped
 from tests.algorithms.comprehend.fake_s3 import Client
 from tests.algorithms.comprehend.fake_s3 import storage as of

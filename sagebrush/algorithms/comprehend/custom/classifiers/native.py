@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..failures import JobFailed
-from ..storage import Storage
+from ...failures import JobFailed
+from ...storage import Storage
 from .examples import Example, Place
 
 NONE = "\0"

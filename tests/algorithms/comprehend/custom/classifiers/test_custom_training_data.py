@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from sagebrush.algorithms.comprehend import package
-from sagebrush.algorithms.comprehend.custom import native, sampling, training_data
-from sagebrush.algorithms.comprehend.custom.examples import Example
-from sagebrush.algorithms.comprehend.custom.training_data import TrainingData
+from sagebrush.algorithms.comprehend.custom.classifiers import native, sampling, training_data
+from sagebrush.algorithms.comprehend.custom.classifiers.examples import Example
+from sagebrush.algorithms.comprehend.custom.classifiers.training_data import TrainingData
 from sagebrush.algorithms.comprehend.failures import JobFailed
 from tests.algorithms.comprehend.fake_s3 import Client, storage
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import documents
-from ..failures import JobFailed
+from ... import documents
+from ...failures import JobFailed
 
 LONGEST = 10 << 20
 """Bytes of a document at most (guide, "Guidelines and quotas": one file, one document)."""
@@ -50,7 +50,11 @@ def of_csv(file: str, blocks: Iterable[bytes], delimiter: str | None) -> Iterato
     JobFailed."""
     for line, row in _rows(file, blocks):
         if len(row) != 2:
-            raise invalid(file, line, f"has {len(row)} columns: a label and a text are expected")
+            columns = "1 column" if len(row) == 1 else f"{len(row)} columns"
+            why = (
+                f"has {columns}: a label, a comma and a text are expected, the text in quotes where"
+            )
+            raise invalid(file, line, f"{why} it has commas")
         if not row[1].strip():
             raise invalid(file, line, "has no text")
         yield Example(_labels(file, line, row[0], delimiter), row[1])

@@ -23,7 +23,7 @@ from typing import Any
 import numpy
 
 from sagebrush.algorithms.comprehend import package
-from sagebrush.algorithms.comprehend.custom import classification, training_data
+from sagebrush.algorithms.comprehend.custom.classifiers import classification, training_data
 from sagebrush.algorithms.comprehend.custom.order import Order
 from sagebrush.algorithms.comprehend.program import Stopped
 from tests.algorithms.comprehend.fake_s3 import Client, storage

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sagebrush.algorithms.comprehend.custom import entity_lists
-from sagebrush.algorithms.comprehend.custom.entity_lists import Entries
+from sagebrush.algorithms.comprehend.custom.recognizers import entity_lists
+from sagebrush.algorithms.comprehend.custom.recognizers.entity_lists import Entries
 from sagebrush.algorithms.comprehend.failures import JobFailed
 from sagebrush.nlp.custom.words import words
 from tests.algorithms.comprehend.fake_s3 import Client

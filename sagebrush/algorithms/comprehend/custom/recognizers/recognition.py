@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..failures import JobFailed, too_much
-from ..program import Stopped, Stopping, say
-from ..storage import Storage
+from ... import package
+from ...failures import JobFailed, too_much
+from ...program import Stopped, Stopping, say
+from ...storage import Storage
+from ..order import Order
+from ..trained import Trained
 from . import annotations, chain_fit, entity_lists, ground_truth, span_metrics
 from .annotated import Annotated, Mention, Sets
-from .order import Order
-from .trained import Trained
 
 FEWEST, MOST = 3, 120_000
 FEWEST_PAGES, MOST_PAGES = 250, 10_000
@@ -191,7 +192,7 @@ def _learn(
     """The model's files, and what it finds in the second part."""
     recognizer = importlib.import_module("nlp.custom.recognizer")
     chain = importlib.import_module("nlp.custom.chain")
-    encoder = importlib.import_module("nlp.encoder").Encoder(models)
+    encoder = package.encoder(models)
     english = order.language == recognizer.ENGLISH
     reader, directions = _reader(encoder if english else None, parts[0])
     rows = _rows(reader.read(each.text for each in parts[0]), chain, types, parts[0])

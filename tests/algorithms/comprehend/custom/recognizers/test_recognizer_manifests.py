@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sagebrush.algorithms.comprehend.custom import ground_truth
-from sagebrush.algorithms.comprehend.custom.annotated import Sets
+from sagebrush.algorithms.comprehend.custom.recognizers import ground_truth
+from sagebrush.algorithms.comprehend.custom.recognizers.annotated import Sets
 from sagebrush.algorithms.comprehend.failures import JobFailed
 from tests.algorithms.comprehend.fake_s3 import Client
 from tests.algorithms.comprehend.fake_s3 import storage as of

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..failures import JobFailed, too_much
-from ..storage import Storage
+from ...failures import JobFailed, too_much
+from ...storage import Storage
 from . import inputs, tables
 from .annotated import Annotated, Mention, Sets
 from .annotations import CORPUS, DOCUMENT

@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy
 
-from ..program import Stopped, Stopping, say
-from ..storage import Storage
+from ... import package
+from ...program import Stopped, Stopping, say
+from ...storage import Storage
+from ..order import Order
+from ..trained import Trained
 from . import linear, metrics, sampling, thresholds, training_data, whitening
 from .examples import Example
 from .linear import Documents, Penalty, Weights
-from .order import Order
-from .trained import Trained
 from .training_data import TrainingData
 
 TUNING, TUNED = 0.15, 5_000
@@ -50,7 +51,7 @@ def train(order: Order, storage: Storage, models: Path, stopping: Stopping) -> T
     several = order.mode == "MULTI_LABEL"
     data = training_data.read(storage, order.data, several)
     say(f"{len(data.train)} documents to train with, {len(data.test)} to test with")
-    encoder = importlib.import_module("nlp.encoder").Encoder(models)
+    encoder = package.encoder(models)
     features = importlib.import_module("nlp.custom.features")
 
     def states(texts: Sequence[str]) -> numpy.ndarray:

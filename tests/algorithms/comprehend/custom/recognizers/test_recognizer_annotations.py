@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sagebrush.algorithms.comprehend.custom import annotations
-from sagebrush.algorithms.comprehend.custom.annotated import Annotated
+from sagebrush.algorithms.comprehend.custom.recognizers import annotations
+from sagebrush.algorithms.comprehend.custom.recognizers.annotated import Annotated
 from sagebrush.algorithms.comprehend.failures import JobFailed
 from tests.algorithms.comprehend.fake_s3 import Client
 from tests.algorithms.comprehend.fake_s3 import storage as of

@@ -15,9 +15,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from .. import documents, failures
-from ..failures import JobFailed
-from ..storage import Found, Storage
+from ... import documents, failures
+from ...failures import JobFailed
+from ...storage import Found, Storage
 from . import inputs
 from .annotated import Annotated, Mention, Place, Sets, annotated, too_large
 from .annotations import CORPUS, DOCUMENT

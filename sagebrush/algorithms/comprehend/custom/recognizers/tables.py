@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from ..failures import JobFailed
+from ...failures import JobFailed
 
 
 def rows(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy
 import pytest
 
-from sagebrush.algorithms.comprehend.custom import metrics
+from sagebrush.algorithms.comprehend.custom.classifiers import metrics
 
 
 def hot(labels: list[int], count: int) -> numpy.ndarray:

@@ -20,7 +20,7 @@ PROBE = Path(__file__).with_name("classification_probe.py")
 def probed(*arguments: str) -> dict[str, Any]:
     done = subprocess.run(
         [str(built("comprehend").python), str(PROBE), *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2"},
         capture_output=True,
         text=True,
         check=False,
@@ -60,12 +60,13 @@ def test_a_model_of_the_real_encoder_answers(found: dict[str, Any]) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     ("name", "metric", "least"),
     [
         ("banking77", "Accuracy", 0.91),
-        ("clinc150", "Accuracy", 0.93),
-        ("goemotions", "F1Score", 0.46),
+        pytest.param("clinc150", "Accuracy", 0.93, marks=pytest.mark.nightly),
+        pytest.param("goemotions", "F1Score", 0.46, marks=pytest.mark.nightly),
     ],
 )
 def test_sets_of_real_texts_are_learned(name: str, metric: str, least: float) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sagebrush.algorithms.comprehend.custom import examples
-from sagebrush.algorithms.comprehend.custom.examples import Example, Place
+from sagebrush.algorithms.comprehend.custom.classifiers import examples
+from sagebrush.algorithms.comprehend.custom.classifiers.examples import Example, Place
 from sagebrush.algorithms.comprehend.failures import JobFailed
 
 
@@ -43,7 +43,7 @@ def test_labels_are_parted_by_the_delimiter_alone() -> None:
     ("text", "words"),
     [
         ("A,x\nB,secret,text", "Line 2 of f.csv has 3 columns"),
-        ("A,x\nsecret", "Line 2 of f.csv has 1 columns"),
+        ("A,x\nsecret", "Line 2 of f.csv has 1 column:"),
         ('A,x\nB,"secret\nB,secret', "Line 3 of f.csv is not CSV"),
         ("A,x\nA, ", "Line 2 of f.csv has no text"),
         (" ,secret", "Line 1 of f.csv has no label"),

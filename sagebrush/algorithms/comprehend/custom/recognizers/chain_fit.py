@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 
-from ..program import Stopped
+from ...program import Stopped
 
 PENALTY = 0.3
 """Of the squares of the weights."""

@@ -8,8 +8,8 @@ import time
 
 import numpy
 
-from sagebrush.algorithms.comprehend.custom import chain_fit
-from sagebrush.algorithms.comprehend.custom.chain_fit import Row
+from sagebrush.algorithms.comprehend.custom.recognizers import chain_fit
+from sagebrush.algorithms.comprehend.custom.recognizers.chain_fit import Row
 from sagebrush.algorithms.comprehend.program import Stopped
 from sagebrush.nlp.custom.chain import Chain, spans_of
 

@@ -1,0 +1,1 @@
+"""Document classifiers: their training data in AWS's forms, logistic regression, metrics."""
