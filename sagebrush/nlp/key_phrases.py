@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from . import grammar
+from .pii.candidates import Read
+from .pii.phones import phones
 from .spans import Span
 from .syntax.analysis import Analysis, Token
 
@@ -26,7 +30,8 @@ def key_phrases(text: str, analysis: Analysis) -> list[Span]:
     """The key phrases of a text in its order, with the score that each is a noun phrase.
 
     Punctuation at either end is left out, and what follows a bracket that does not close within; so are
-    articles alone. The pieces of one number, date or time are one phrase.
+    articles alone. The pieces of one number, date, time or telephone number are one phrase, and a plus that
+    stands at a name is its part ("Disney+").
     """
     told: list[Span] = []
     for phrase, tokens in _with_tokens(analysis):
@@ -35,12 +40,48 @@ def key_phrases(text: str, analysis: Analysis) -> list[Span]:
             continue
         if len(inside) == 1 and text[inside[0].begin : inside[0].end].lower() in _ARTICLES:
             continue
-        found = Span(inside[0].begin, inside[-1].end, LABEL, phrase.score)
+        found = Span(inside[0].begin, _with_sign(text, inside[-1].end), LABEL, phrase.score)
         if told and _goes_on(text, told[-1], found):
             before = told.pop()
             found = Span(before.begin, found.end, LABEL, max(before.score, found.score))
         told.append(found)
-    return told
+    if not any(each.isdigit() for each in text):
+        return _whole(told, grammar.dates(text))
+    numbers = [each for each in phones(Read(text)) if each.sure]
+    wholes = [*grammar.dates(text), *(Span(each.begin, each.end, LABEL) for each in numbers)]
+    return _whole(told, wholes)
+
+
+def _with_sign(text: str, end: int) -> int:
+    """The end of a phrase with the plus or hash that stands at its last word: "Disney+", "C++", "C#"."""
+    sign = _SIGN.match(text, end)
+    return sign.end() if sign and text[end - 1].isalnum() else end
+
+
+_SIGN = re.compile(r"(?:\+{1,2}|#)(?![\w+#])")
+
+
+def _whole(told: Sequence[Span], wholes: Sequence[Span]) -> list[Span]:
+    """The phrases, those that lie within one date or number as one that is all of it.
+
+    What a phrase has besides stays its own, and so does a date of which no phrase has anything.
+    """
+    order = sorted(wholes)
+    begins = [each.begin for each in order]
+    kept: list[Span] = []
+    for phrase in told:
+        at = bisect_right(begins, phrase.begin) - 1
+        near = order[at : at + 1] if at >= 0 else []
+        whole = next((each for each in near if phrase.end <= each.end), None)
+        if whole is None:
+            kept.append(phrase)
+        elif kept and kept[-1].end > whole.begin:
+            before = kept.pop()
+            end, score = max(before.end, whole.end), max(before.score, phrase.score)
+            kept.append(replace(before, end=end, score=score))
+        else:
+            kept.append(replace(phrase, begin=whole.begin, end=whole.end))
+    return kept
 
 
 _ARTICLES = frozenset(("a", "an", "the"))
