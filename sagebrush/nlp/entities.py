@@ -102,19 +102,18 @@ def _not_owning(text: str, name: Span) -> Span:
     """The span of a name without the "'s" of what it has ("Google's"); that of "McDonald's" is its own."""
     words = text[name.begin : name.end]
     owning = name.label in _OWNERS and len(words) > 2 and words[-2:] in ("'s", "’s")
-    if not owning or (name.label != "PERSON" and words[:-2].split()[-1:] in _APOSTROPHES):
+    if not owning or (name.label != "PERSON" and words[:-2].split(" ")[-1] in _APOSTROPHES):
         return name
     return replace(name, end=name.end - 2)
 
 
 _OWNERS = frozenset(("PERSON", "LOCATION", "ORGANIZATION", "COMMERCIAL_ITEM"))
-_APOSTROPHES = [
-    [each] for each in (
-        "Applebee", "Arby", "Barney", "Bloomingdale", "Carl", "Chili", "Christie", "Denny", "Dick", "Domino",
-        "Hershey", "Jerry", "Joe", "John", "Kellogg", "Kohl", "Lay", "Levi", "Lloyd", "Lowe", "Macy",
-        "McDonald", "Mcdonald", "Moody", "Papa", "Popeye", "Reese", "Sainsbury", "Sotheby", "Wendy",
-    )
-]  # fmt: skip
+_APOSTROPHES = frozenset((
+    "Applebee", "Arby", "Barney", "Bloomingdale", "Carl", "Chili", "Christie", "Denny", "Dick",
+    "Domino", "Hershey", "Jerry", "Joe", "John", "Kellogg", "Kohl", "Lay", "Levi", "Lloyd",
+    "Lowe", "Macy", "McDonald", "Mcdonald", "Moody", "Papa", "Popeye", "Reese", "Sainsbury",
+    "Sotheby", "Wendy",
+))  # fmt: skip
 """What names of companies and brands that end in "'s" have before it."""
 
 

@@ -245,7 +245,9 @@ def _is_other(text: str, lower: str, found: re.Match[str], kind: str) -> bool:
         )
     if kind not in ("number", "count"):
         return False
-    in_code = _IN_CODE.search(before) or (_RETURN.search(before) and _STATEMENT_END.match(text, end))
+    in_code = _IN_CODE.search(before) or (
+        _RETURN.search(before) and _STATEMENT_END.match(text, end)
+    )
     if kind == "number" and (in_code or _POSTCODE.match(text, begin)):
         return True
     if _NUMBERED.search(before) or (before.endswith("[") and lower[end : end + 1] == "]"):

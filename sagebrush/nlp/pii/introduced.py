@@ -35,9 +35,9 @@ _EXPIRY = (
 # A password that follows its word at once has a letter and a digit: "password hunter2", and no "password 12-digit",
 # "password sha256".
 _SECRET = r"(?:password|passwd|pwd|passphrase|passcode|pw|contraseña)"
-_MIXED = r"(?!\d{1,3}(?:-?[a-z]{1,2}(?!\w)|-[a-z]|chars|digits?))(?!(?:sha|md|utf|v|oauth|aes|rfc|win|part|step)-?\d)(?=[^\s\d]{0,63}\d)(?=[^\sa-z]{0,63}[a-z])[^\s\"'“”«»`]{4,64}"
+_MIXED = r"(?!\d{1,3}(?:-?[a-z]{1,2}(?!\w)|-[a-z]|chars|digits?))(?!(?:sha|md|utf|v|oauth|aes|rfc|win|part|step)-?\d|1password)(?=[^\s\d]{0,63}\d)(?=[^\sa-z]{0,63}[a-z])[^\s\"'“”«»`]{4,64}"
 # What stands between "user" and "password" and is no user's name.
-_NO_USER = r"(?:name|id|is|was|has|had|and|or|with|the|an|my|your|his|her|their|its|for|to|no|new|wrong|account|page|form|forgot|forgets|lost|enters?|entered|enter|types?|typed|needs?|changed?|changes|resets?|requires?|required|using|uses?|used|via|by|password|de|la|con)"
+_NO_USER = r"(?:name|id|is|was|has|had|and|or|with|the|an|my|your|his|her|their|its|for|to|no|new|wrong|guide|manual|profile|list|group|data|credentials|account|page|form|forgot|forgets|lost|enters?|entered|enter|types?|typed|needs?|changed?|changes|resets?|requires?|required|using|uses?|used|via|by|password|de|la|con)"
 
 INTRODUCED = (
     Introduced(
@@ -59,7 +59,7 @@ INTRODUCED = (
     Introduced("PASSWORD", re.compile(rf"(?<![^\W_]){_SECRET} [\"'“«`]?(?P<value>{_MIXED})"), 0.85),
     Introduced(
         "USERNAME",
-        re.compile(rf"(?<![^\W_])(?:user ?name|user|login|usuario) (?P<value>(?!{_NO_USER}\b)[a-z\d][\w.@+-]{{1,39}})(?: ?[/|,;] ?| )(?:and |with )?{_SECRET}(?: ?[:=]| (?:is|es) | [\"'“«`]?{_MIXED})"),
+        re.compile(rf"(?<![^\W_])(?:user ?name|user|login|usuario) (?P<value>(?!{_NO_USER}\b)[a-z\d][\w.@+-]{{1,39}})(?: ?[/|,;] ?(?:and |with )?{_SECRET} ?[:=]|(?: ?[/|,;])? (?:and |with )?{_SECRET}(?: ?[:=]| is| es)? ?[\"'“«`]?{_MIXED})"),
         0.85,
         any_word=True,
     ),
@@ -92,7 +92,7 @@ def introduced(read: Read) -> Iterator[Candidate]:
                 bare = begin + len(read.text[begin:end].rstrip(".,;:!?)]}"))
                 if bare - begin < 2 or (not rule.any_word and _is_a_word(read, found, begin, bare)):
                     continue
-                end = _secret_end(read.text, bare, end) if rule.label == "PASSWORD" else bare
+                end = _secret_end(read.text, begin, bare, end) if rule.label == "PASSWORD" else bare
             if rule.label == "CREDIT_DEBIT_EXPIRY" and not _CARD_NEAR.search(
                 read.lower, max(0, begin - 160), end + 100
             ):
@@ -100,14 +100,21 @@ def introduced(read: Read) -> Iterator[Candidate]:
             yield Candidate(begin, end, rule.label, rule.score, True, 0)
 
 
-def _secret_end(text: str, bare: int, end: int) -> int:
-    """Where a password ends whose letters and digits end at `bare`: with its exclamation marks.
+def _secret_end(text: str, begin: int, bare: int, end: int) -> int:
+    """Where a password ends that ends at `bare` without its punctuation: with exclamation marks and brackets of its own.
 
-    Whether one is the sentence's, nobody knows; to redact it does no harm, and to leave a password's does.
+    Whether a mark is the sentence's, nobody knows; to redact it does no harm, and to leave a password's does.
     """
-    while bare < end and text[bare] == "!":
+    while bare < end:
+        opening = _OPENING.get(text[bare], "")
+        opened = opening and text.count(opening, begin, bare) > text.count(text[bare], begin, bare)
+        if text[bare] != "!" and not opened:
+            break
         bare += 1
     return bare
+
+
+_OPENING = {")": "(", "]": "[", "}": "{"}
 
 
 def _is_a_word(read: Read, found: re.Match[str], begin: int, end: int) -> bool:

@@ -94,7 +94,10 @@ def people(read: Read) -> Iterator[Candidate]:
             words = read.lower[begin:end].split()
             if (
                 words[0].strip(".'") in _NO_NAMES
-                or (_LABELLED.search(read.text, max(0, begin - 4), begin) and words[0].strip(".'") in _SAID_FIRST)
+                or (
+                    _LABELLED.search(read.text, max(0, begin - 4), begin)
+                    and words[0].strip(".'") in _SAID_FIRST
+                )
                 or (len(words) == 1 and len(words[0]) < 2)
                 or read.text[begin].islower()
             ):

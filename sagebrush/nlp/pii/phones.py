@@ -37,7 +37,7 @@ _TOLD = re.compile(
     r"|teléfonos?|telefonos?|móvil|movil|celular|llam(?:e|a|ar|ame|en)|llámame|llámenos|contacto|marque)(?![^\W_])"
 )
 _NOT_A_PHONE = re.compile(
-    r"(?:fax(?!)|isbn|issn|order|invoice|tracking|account|acct|card|passport|licen[cs]e|ssn|security|routing|insurance|zip|box|iban|serial|nhs|vin|id|ein|fein|employer identification|tin|sort code|sort-code|reference|ticket)[^\w\n]{0,3}(?:numbers?|no\.?|num)?[^\w\n]{0,3}(?:is |es )?\Z"
+    r"(?<![^\W_])(?:isbn|issn|order|invoice|tracking|account|acct|card|passport|licen[cs]e|ssn|security|routing|insurance|zip|box|iban|serial|nhs|vin|id|ein|fein|employer identification|tin|sort code|sort-code|reference|ticket)[^\w\n]{0,3}(?:numbers?|no\.?|num)?[^\w\n]{0,3}(?:is |es )?\Z"
     r"|(?<!\w)arn:aws[\w:/-]{0,32}\Z"
 )
 # What looks like grouped digits and is a date, a range of years or a score.

@@ -83,7 +83,10 @@ def places(read: Read) -> Iterator[Candidate]:
         (_CALLE, 0.85),
     ):
         for found in pattern.finditer(read.text):
-            yield Candidate(*found.span(), "ADDRESS", score)
+            begin, end = found.span()
+            if pattern is _CALLE:
+                end = begin + len(found[0].rstrip("."))
+            yield Candidate(begin, end, "ADDRESS", score)
     for found in _TOLD.finditer(read.text):
         begin, end = found.span("value")
         end = begin + len(read.text[begin:end].removesuffix(" and").rstrip(" .,\n"))
