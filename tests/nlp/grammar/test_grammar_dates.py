@@ -32,6 +32,8 @@ def found(text: str) -> list[str]:
         ("expires 09/27, valid until 12/27.", ["09/27", "12/27"]),
         ("10/12 people, 3/4 cup, 01/2 and 08/10%", []),
         ("30 seconds before they came", []),
+        ("10 years after his death", ["10 years after"]),
+        ("part 02/03, rated 05/10", []),
         (
             "2000-04-16 11:34:35 and 2024-01-15T10:00:00Z",
             ["2000-04-16 11:34:35", "2024-01-15T10:00:00Z"],
