@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from . import grammar
@@ -34,13 +34,15 @@ def key_phrases(text: str, analysis: Analysis) -> list[Span]:
     stands at a name is its part ("Disney+").
     """
     told: list[Span] = []
+    phrase_begins = frozenset(each.begin for each in analysis.phrases)
     for phrase, tokens in _with_tokens(analysis):
         inside = _closed(text, tokens)
         if not inside or phrase.score < LEAST:
             continue
         if len(inside) == 1 and text[inside[0].begin : inside[0].end].lower() in _ARTICLES:
             continue
-        found = Span(inside[0].begin, _with_sign(text, inside[-1].end), LABEL, phrase.score)
+        end = _with_name_s_end(text, analysis.tokens, inside[-1], phrase_begins)
+        found = Span(inside[0].begin, _with_sign(text, end), LABEL, phrase.score)
         if told and _goes_on(text, told[-1], found):
             before = told.pop()
             found = Span(before.begin, found.end, LABEL, max(before.score, found.score))
@@ -50,6 +52,33 @@ def key_phrases(text: str, analysis: Analysis) -> list[Span]:
     numbers = [each for each in phones(Read(text)) if each.sure]
     wholes = [*grammar.dates(text), *(Span(each.begin, each.end, LABEL) for each in numbers)]
     return _whole(told, wholes)
+
+
+def _with_name_s_end(
+    text: str, tokens: Sequence[Token], last: Token, phrase_begins: Collection[int]
+) -> int:
+    """The end of a phrase that a name ends, with the word of that name behind it: "Breaking Bad".
+
+    It has a capital, as the word before, is no verb, begins no phrase, and no further one follows, as in
+    headlines.
+    """
+    at = bisect_left(tokens, last.end, key=lambda each: each.begin)
+    near = tokens[at : at + 2]
+    if last.tag != "PROPN" or not near or near[0].begin in phrase_begins:
+        return last.end
+    word = near[0]
+    if word.tag not in _IN_NAMES or not _CAPITAL.fullmatch(text, word.begin, word.end):
+        return last.end
+    capitals = _CAPITAL.fullmatch(text, last.begin, last.end) is not None
+    further = (
+        len(near) > 1 and text[word.end : word.end + 1] == " " and text[near[1].begin].isupper()
+    )
+    apart = text[last.end : word.begin] != " "
+    return last.end if apart or further or not capitals else word.end
+
+
+_IN_NAMES = frozenset(("ADJ", "ADV", "NOUN", "PROPN"))
+_CAPITAL = re.compile(r"[^\W\d_a-zà-öø-ÿ][^\W\d_A-ZÀ-ÖØ-Þ]+")
 
 
 def _with_sign(text: str, end: int) -> int:

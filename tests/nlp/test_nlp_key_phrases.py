@@ -124,3 +124,25 @@ def test_long_texts_take_linear_time() -> None:
         return time.process_time() - began
 
     assert cost(8_000) < 0.05 + 24 * cost(1_000), "8 times the text, 8 times the time"
+
+
+@pytest.mark.parametrize(
+    ("text", "tags", "phrase", "expected"),
+    [
+        ("see Breaking Bad with", "VERB PROPN ADJ ADP", "Breaking", "Breaking Bad"),
+        ("see Breaking Bad", "VERB PROPN ADJ", "Breaking", "Breaking Bad"),
+        ("see Breaking bad news", "VERB PROPN ADJ NOUN", "Breaking", "Breaking"),
+        ("see Breaking, Bad", "VERB PROPN PUNCT ADJ", "Breaking", "Breaking"),
+        ("see Ada Run home", "VERB PROPN VERB NOUN", "Ada", "Ada"),
+        ("New York Only Opens", "ADJ PROPN ADV VERB", "New York", "New York"),
+    ],
+)
+def test_a_name_is_told_to_its_end(text: str, tags: str, phrase: str, expected: str) -> None:
+    words = [
+        Token(begin, end, tag, 0.9)
+        for (begin, end), tag in zip(tokens(text), tags.split(), strict=True)
+    ]
+    begin = text.index(phrase)
+    spans = (Span(begin, begin + len(phrase), PHRASE, 0.9),)
+    found = key_phrases(text, Analysis(tuple(words), spans))
+    assert [text[each.begin : each.end] for each in found] == [expected]

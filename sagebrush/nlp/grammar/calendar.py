@@ -26,7 +26,7 @@ _NUMERIC = (
     r"|(?:3[01]|[12]\d|0?[1-9])(?P<s2>[-/.])(?:3[01]|[12]\d|0?[1-9])(?P=s2)(?:(?:1\d|20)\d\d|\d\d)(?![\d/]|[-.]\d)"
     + r"|(?:1[0-2]|0?[1-9])/(?:19|20)\d\d(?![\d/])"
     # A month and its day or year: what has a zero before it, or words of a date, is no fraction.
-    + r"|(?:0[1-9]|(?<!\d)(?:(?<=until )|(?<=expires )|(?<=expiry )|(?<=expires: )|(?<=expiry: )|(?<=exp )|(?<=exp\. )|(?<=exp: )|(?<=thru )|(?<=through )|(?<=on )|(?<=due ))1[0-2])/\d\d(?![\d/%]|[.,]\d)"
+    + r"|(?:0[1-9]|(?<!\d)(?:(?<=until )|(?<=expires )|(?<=expiry )|(?<=expires: )|(?<=expiry: )|(?<=exp )|(?<=exp\. )|(?<=exp: )|(?<=thru )|(?<=through )|(?<=on )|(?<=by )|(?<=before )|(?<=due ))1[0-2])/\d\d(?![\d/%]|[.,]\d)"
 )
 _MONTH_THEN_DAY = (
     rf"{w.MONTH}(?: the)? ?(?:{w.DAY_ORDINAL}|{w.DAY})(?![\d:]|,\d{{3}}|[-–]\d\d\d|\.\d|[a-z])"

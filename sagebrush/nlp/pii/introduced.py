@@ -56,6 +56,7 @@ INTRODUCED = (
         re.compile(r"(?<![^\W_])(?:password|passwd|pwd|passphrase|passcode|pass word|pw|contraseña|clave de acceso|contrasena)(?: (?:is|was|es|era)(?: now| ahora)?:?| ?[:=]) ?[\"'“«`]?(?P<value>[^\s\"'“”«»`]{4,64})"),
         0.93,
     ),
+    Introduced("PASSWORD", re.compile(r"(?<![^\W_])(?:user ?name|user|login|usuario)(?!\w)[^\n]{1,60}?(?<!\w)pass ?[:=] ?[\"'“«`]?(?P<value>[^\s\"'“”«»`]{4,64})"), 0.9),
     Introduced("PASSWORD", re.compile(rf"(?<![^\W_]){_SECRET} [\"'“«`]?(?P<value>{_MIXED})"), 0.85),
     Introduced(
         "USERNAME",

@@ -49,7 +49,7 @@ _TOWN = re.compile(
     rf"(?<![\w.])(?:\d{{1,6}}[ \t])?{_CITY},[ \t]+(?:{_STATE}(?!\w))(?:,?[ \t]+{_ZIP})"
 )
 # A town behind a street and a comma, where the clause ends with it: "Calle Mayor 5, Madrid."
-_TOWN_AT_THE_END = r"[^\W\d_a-zà-öø-ÿ][\w'’-]{1,24}(?:[ \t](?:(?:de|del|la|las|el|los)[ \t]){0,2}[^\W\d_a-zà-öø-ÿ][\w'’-]{1,24}){0,2}(?=[.,;:)!?\n]|[ \t]?\Z|[ \t](?:y|desde|a|para|con)[ \t])"
+_TOWN_AT_THE_END = r"[^\W\d_a-zà-öø-ÿ][\w'’-]{1,24}(?:[ \t](?:(?:de|del|la|las|el|los)[ \t]){0,2}[^\W\d_a-zà-öø-ÿ][\w'’-]{1,24}){0,2}(?=[.,;:)!?\n]|[ \t]?\Z|[ \t](?:desde|a|para|en|el|antes|by|before|on|at|until|for|from)[ \t])"
 _CALLE = re.compile(
     rf"(?<!\w)(?:Calle|C/|Avenida|Avda\.?|Av\.|Plaza|Paseo|Carrera|Camino|Rua|Rúa)[ \t]+(?:(?:de|del|de la|la|los|las)[ \t]+){{0,2}}{_CAP}(?:[ \t](?:de|del|la|y|{_CAP})){{0,4}},?[ \t]*(?:n\.?º[ \t]?)?\d{{1,5}}(?!\w)(?:,?[ \t]*\d\.?º[ \t]?\w?)?(?:{_SEP}\d{{5}}[ \t]{_CITY}|,[ \t]{_TOWN_AT_THE_END})?"
 )

@@ -81,6 +81,8 @@ def test_as_many_lists_of_spans_as_texts() -> None:
         ("user admin password hunter2", [("admin", "USERNAME"), ("hunter2", "PASSWORD")]),
         ("Login jdoe / pw: s3cret", [("jdoe", "USERNAME"), ("s3cret", "PASSWORD")]),
         ("password: s3cret!", [("s3cret!", "PASSWORD")]),
+        ("login: admin pass: 12345", [("admin", "USERNAME"), ("12345", "PASSWORD")]),
+        ("boarding pass: A12345", []),
         ("(password: abc(1)).", [("abc(1)", "PASSWORD")]),
         ("user forgot password 3 times", []),
         ("a user guide password: see below", []),
@@ -146,7 +148,7 @@ def test_an_address_is_as_likely_as_its_town() -> None:
     ("text", "expected"),
     [
         ("Vivo en Calle Mayor 5, Madrid.", "Calle Mayor 5, Madrid"),
-        ("C/ Mayor 5, Palma de Mallorca y más", "C/ Mayor 5, Palma de Mallorca"),
+        ("C/ Mayor 5, Palma de Mallorca, y más", "C/ Mayor 5, Palma de Mallorca"),
         ("Calle Mayor 5, Juan vive", "Calle Mayor 5"),
         ("Calle Mayor 5, 28013 Madrid.", "Calle Mayor 5, 28013 Madrid"),
     ],
