@@ -8,7 +8,9 @@ A tagger finds names, rules find dates, quantities and some events. Where they o
    doubtful; it is left out where it overlaps with anything else.
 3. An address or number by rule (e-mail, URL, telephone, card, account …) is OTHER and replaces all that
    it overlaps with, as AWS's example of a bank's letter has it.
-4. A quantity replaces nothing: it is left out where anything else has a word of it ("iPhone 7").
+   A company that is named by its domain keeps its type and what it is incorporated as ("Amazon.com, Inc.").
+4. A quantity replaces nothing: it is left out where anything else has a word of it ("iPhone 7"), but for
+   a number that counts what a name follows ("10 million Galaxy phones").
 
 https://docs.aws.amazon.com/comprehend/latest/dg/how-entities.html
 """
@@ -82,6 +84,7 @@ def kept(text: str, named: Sequence[Span]) -> list[Span]:
     for each in (on_one_line(text, span) for span in named):
         if each.label in ("PERSON", "LOCATION"):
             each = bare(text, each)
+        each = _not_owning(text, each)
         words = text[each.begin : each.end]
         if words != "@" and not any(letter.isalpha() for letter in words):
             continue
@@ -93,6 +96,25 @@ def kept(text: str, named: Sequence[Span]) -> list[Span]:
             continue
         chosen.append(replace(each, label="DATE") if _PERIOD.fullmatch(words) else each)
     return chosen
+
+
+def _not_owning(text: str, name: Span) -> Span:
+    """The span of a name without the "'s" of what it has ("Google's"); that of "McDonald's" is its own."""
+    words = text[name.begin : name.end]
+    owning = name.label in _OWNERS and len(words) > 2 and words[-2:] in ("'s", "’s")
+    if not owning or (name.label != "PERSON" and words[:-2].split(" ")[-1] in _APOSTROPHES):
+        return name
+    return replace(name, end=name.end - 2)
+
+
+_OWNERS = frozenset(("PERSON", "LOCATION", "ORGANIZATION", "COMMERCIAL_ITEM"))
+_APOSTROPHES = frozenset((
+    "Applebee", "Arby", "Barney", "Bloomingdale", "Carl", "Chili", "Christie", "Denny", "Dick",
+    "Domino", "Hershey", "Jerry", "Joe", "John", "Kellogg", "Kohl", "Lay", "Levi", "Lloyd",
+    "Lowe", "Macy", "McDonald", "Mcdonald", "Moody", "Papa", "Popeye", "Reese", "Sainsbury",
+    "Sotheby", "Wendy",
+))  # fmt: skip
+"""What names of companies and brands that end in "'s" have before it."""
 
 
 def merged(text: str, named: Sequence[Span]) -> list[Span]:
@@ -107,12 +129,49 @@ def merged(text: str, named: Sequence[Span]) -> list[Span]:
             spans = [*(each for each in spans if each not in others), event]
     for found in pii.find([text])[0]:
         if found.label in NUMBERS:
-            spans = [each for each in spans if not _overlap(each, found)]
-            spans.append(replace(found, label="OTHER"))
+            others = [each for each in spans if _overlap(each, found)]
+            company = _company(text, found, others) if found.label == "URL" else None
+            told = company or replace(found, label="OTHER")
+            spans = [each for each in spans if not _overlap(each, told)]
+            spans.append(told)
     for quantity in grammar.quantities(text):
-        if not any(_overlap(quantity, each) for each in spans):
+        others = [each for each in spans if _overlap(quantity, each)]
+        if others:
+            spans += _number_before(text, quantity, min(others))
+        else:
             spans.append(quantity)
     return sorted(spans)
+
+
+def _company(text: str, url: Span, others: Sequence[Span]) -> Span | None:
+    """The company that a domain names, of what the tagger found there; None where it is an address alone."""
+    form = _INCORPORATED.match(text, url.end)
+    named = [each for each in others if each.label == "ORGANIZATION"]
+    if not _DOMAIN.fullmatch(text, url.begin, url.end) or not (form or named):
+        return None
+    begin, end = min([url, *named]).begin, max([url.end, *(each.end for each in named)])
+    score = max((each.score for each in named), default=url.score)
+    return Span(begin, form.end() if form else end, "ORGANIZATION", score)
+
+
+_DOMAIN = re.compile(r"[A-Z][\w-]*\.[a-z]{2,4}")
+_INCORPORATED = re.compile(r",? (?:Inc|Ltd|LLC|Corp|Co|PLC|plc|GmbH|AG|S\.A)(?!\w)\.?")
+"""Forms of companies in English texts."""
+
+
+def _number_before(text: str, quantity: Span, name: Span) -> list[Span]:
+    """The number of a quantity whose counted words are a name's ("10 million" of "10 million Galaxy phones")."""
+    if name.begin <= quantity.begin or name.label not in _COUNTED:
+        return []
+    number = text[quantity.begin : name.begin].rstrip()
+    found = grammar.quantities(number)
+    if len(found) != 1 or found[0].end - found[0].begin != len(number):
+        return []
+    return [replace(found[0], begin=quantity.begin, end=quantity.begin + len(number))]
+
+
+_COUNTED = frozenset(("COMMERCIAL_ITEM", "ORGANIZATION", "LOCATION", "OTHER"))
+"""Types of which there may be many; a title or an event with a number is one name ("12 Angry Men")."""
 
 
 def _gives_way(text: str, name: Span) -> bool:

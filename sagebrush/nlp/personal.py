@@ -10,6 +10,7 @@ https://docs.aws.amazon.com/comprehend/latest/dg/how-pii.html
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -69,11 +70,28 @@ def in_aws(text: str, spans: Sequence[Span]) -> list[Span]:
     named = [replace(each, label=AWS[each.label]) for each in spans if each.label in AWS]
     named = [on_one_line(text, each) if each.label == "NAME" else each for each in named]
     named = [bare(text, each) if each.label in ("NAME", "ADDRESS") else each for each in named]
-    return [
-        with_unit(text, each)
-        for each in named
-        if _has_form(text[each.begin : each.end], each.label)
-    ]
+    named = [each for each in named if _has_form(text[each.begin : each.end], each.label)]
+    return [with_unit(text, each) for each in _without_amounts(text, named)]
+
+
+def _without_amounts(text: str, spans: Sequence[Span]) -> list[Span]:
+    """The spans without ages that are a part of an amount: "8" of "8,849 m", "14" of "14-inch"."""
+    if not any(each.label == "AGE" for each in spans):
+        return list(spans)
+    amounts = [(each.begin, each.end) for each in grammar.quantities(text)]
+    kept = []
+    for each in spans:
+        begin, end = amounts[at - 1] if (at := bisect_right(amounts, (each.end, 0))) else (0, 0)
+        counted = begin <= each.begin and each.end < end and text[each.end : end]
+        if each.label != "AGE" or not counted or _OF_AGES.match(counted):
+            kept.append(each)
+    return kept
+
+
+_OF_AGES = re.compile(
+    r"[ -]?(?:years?|yrs?|yo|months?|weeks?|days?)\b| ?[-–] ?\d| (?:to|or|and) \d", re.IGNORECASE
+)
+"""What follows a number that is an age's, within an amount."""
 
 
 def _has_form(words: str, label: str) -> bool:

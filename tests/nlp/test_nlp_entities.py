@@ -126,3 +126,53 @@ def test_an_event_by_rule_replaces_what_is_doubtful(
 )
 def test_what_is_no_name(text: str, label: str, expected: list[tuple[str, str]]) -> None:
     assert told(text, kept(text, [Span(0, len(text), label, 0.9)])) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "label", "expected"),
+    [
+        ("Google's new phone", "Google's", "ORGANIZATION", "Google"),
+        ("NAC’s program", "NAC’s", "ORGANIZATION", "NAC"),
+        ("a McDonald's there", "McDonald's", "ORGANIZATION", "McDonald's"),
+        ("Joe's house", "Joe's", "PERSON", "Joe"),
+        ("Schindler's", "Schindler's", "TITLE", "Schindler's"),
+    ],
+)
+def test_what_owns_is_named_without_its_ending(
+    text: str, name: str, label: str, expected: str
+) -> None:
+    assert told(text, kept(text, [place(text, name, label)])) == [(expected, label)]
+
+
+@pytest.mark.parametrize(
+    ("text", "tagger", "expected"),
+    [
+        (
+            "Amazon.com, Inc. is big",
+            [("Amazon.com", "ORGANIZATION"), ("Inc.", "ORGANIZATION")],
+            [("Amazon.com, Inc.", "ORGANIZATION")],
+        ),
+        ("by Booking.com", [("Booking.com", "ORGANIZATION")], [("Booking.com", "ORGANIZATION")]),
+        ("see Booking.com", [], [("Booking.com", "OTHER")]),
+        ("see example.org", [("example", "ORGANIZATION")], [("example.org", "OTHER")]),
+    ],
+)
+def test_a_company_may_be_named_by_its_domain(
+    text: str, tagger: list[tuple[str, str]], expected: list[tuple[str, str]]
+) -> None:
+    found = merged(text, [place(text, part, label) for part, label in tagger])
+    assert told(text, found) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "label", "expected"),
+    [
+        ("sold 10 million Galaxy phones", "Galaxy", "COMMERCIAL_ITEM", ["10 million", "Galaxy"]),
+        ("12 Angry Men won", "Angry Men", "TITLE", ["Angry Men"]),
+        ("the iPhone 7 came", "iPhone 7", "COMMERCIAL_ITEM", ["iPhone 7"]),
+    ],
+)
+def test_a_number_counts_what_a_name_follows(
+    text: str, name: str, label: str, expected: list[str]
+) -> None:
+    assert [words for words, _ in told(text, merged(text, [place(text, name, label)]))] == expected

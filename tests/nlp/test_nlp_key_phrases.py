@@ -98,6 +98,18 @@ def by_words(text: str, *phrases: str) -> Analysis:
         ("card 1111-0000 is", ["card 1111-", "0000"], ["card 1111-0000"]),
         ("in 2020. 2021 was", ["2020", "2021"], ["2020", "2021"]),
         ("tea/coffee", ["tea", "coffee"], ["tea", "coffee"]),
+        ("on 14 Feb we", ["14", "Feb"], ["14 Feb"]),
+        ("in last September, Tom", ["September", "Tom"], ["last September", "Tom"]),
+        ("call (206) 555-0199 now", ["206"], ["(206) 555-0199"]),
+        ("May 5 and Tom on May 6", ["May", "Tom"], ["May 5", "Tom"]),
+        ("today at 10 a.m. we", ["today", "10", "a.m."], ["today", "10 a.m."]),
+        ("on Tuesday May 5 we", ["Tuesday", "May 5"], ["Tuesday", "May 5"]),
+        ("04/26/2001 07:17 AM", ["04/26/2001", "07:17 AM"], ["04/26/2001", "07:17 AM"]),
+        ("on Tuesday morning", ["Tuesday", "morning"], ["Tuesday morning"]),
+        ("later that night", ["that night"], ["that night"]),
+        ("Several years ago", ["Several years"], ["Several years"]),
+        ("on Disney+.", ["Disney"], ["Disney+"]),
+        ("C++ and C#, x+y", ["C", "C", "x", "y"], ["C++", "C#", "x", "y"]),
         ("The", ["The"], []),
         ("A pump", ["A pump"], ["A pump"]),
     ],
@@ -118,3 +130,26 @@ def test_long_texts_take_linear_time() -> None:
         return time.process_time() - began
 
     assert cost(8_000) < 0.05 + 24 * cost(1_000), "8 times the text, 8 times the time"
+
+
+@pytest.mark.parametrize(
+    ("text", "tags", "phrase", "expected"),
+    [
+        ("see Breaking Bad with", "VERB PROPN ADJ ADP", "Breaking", "Breaking Bad"),
+        ("see Breaking Bad", "VERB PROPN ADJ", "Breaking", "Breaking Bad"),
+        ("see Breaking bad news", "VERB PROPN ADJ NOUN", "Breaking", "Breaking"),
+        ("see Breaking, Bad", "VERB PROPN PUNCT ADJ", "Breaking", "Breaking"),
+        ("see Ada Run home", "VERB PROPN VERB NOUN", "Ada", "Ada"),
+        ("Ada Here is", "PROPN ADV AUX", "Ada", "Ada"),
+        ("New York Only Opens", "ADJ PROPN ADV VERB", "New York", "New York"),
+    ],
+)
+def test_a_name_is_told_to_its_end(text: str, tags: str, phrase: str, expected: str) -> None:
+    words = [
+        Token(begin, end, tag, 0.9)
+        for (begin, end), tag in zip(tokens(text), tags.split(), strict=True)
+    ]
+    begin = text.index(phrase)
+    spans = (Span(begin, begin + len(phrase), PHRASE, 0.9),)
+    found = key_phrases(text, Analysis(tuple(words), spans))
+    assert [text[each.begin : each.end] for each in found] == [expected]

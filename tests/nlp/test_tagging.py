@@ -210,3 +210,21 @@ def test_a_name_is_without_the_sentence_s_marks(text: str, found: str, name: str
     begin = text.index(found)
     both = personal.in_aws(text, [Span(begin, begin + len(found), "PERSON")])
     assert [text[each.begin : each.end] for each in both] == ([name] if name.strip("'") else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "kept"),
+    [
+        ("it is 8,849 m high", "8", False),
+        ("a 14-inch display", "14", False),
+        ("with 16 GB", "16", False),
+        ("for 12 apples", "12", False),
+        ("I am 40 years old", "40", True),
+        ("Tom, 45, of Ohio", "45", True),
+        ("aged 45 to 50", "45", True),
+    ],
+)
+def test_a_part_of_an_amount_is_no_age(text: str, number: str, kept: bool) -> None:
+    begin = text.index(number)
+    found = personal.in_aws(text, [Span(begin, begin + len(number), "AGE", 0.5)])
+    assert bool(found) is kept

@@ -72,3 +72,35 @@ def test_a_noun_within_a_name_is_none_of_its_own():
     analysis = read(text, ("pizza", "NOUN"), phrases=("pizza",))
     named = [Span(0, 15, "TITLE", 0.7)]
     assert targets.targets(text, named, analysis, KNOWN) == [Span(0, 15, "OTHER", 0.7)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "phrase", "expected"),
+    [
+        (
+            "the pizza average",
+            [("the", "DET"), ("pizza", "NOUN"), ("average", "NOUN")],
+            "the pizza average",
+            [("pizza", "COMMERCIAL_ITEM")],
+        ),
+        ("a nightmare", [("nightmare", "NOUN")], "a nightmare", []),
+        (
+            "the coffee makers",
+            [("coffee", "NOUN"), ("makers", "NOUN")],
+            "the coffee makers",
+            [("coffee makers", "COMMERCIAL_ITEM")],
+        ),
+        (
+            "the film waiter",
+            [("film", "NOUN"), ("waiter", "NOUN")],
+            "the film waiter",
+            [("waiter", "PERSON")],
+        ),
+    ],
+)
+def test_opinions_are_no_targets_and_devices_are_no_people(
+    text: str, words: list[tuple[str, str]], phrase: str, expected: list[tuple[str, str]]
+):
+    known = Nouns({**KNOWN.types, "maker": "PERSON", "nightmare": "OTHER", "average": "ATTRIBUTE"})
+    found = targets.targets(text, [], read(text, *words, phrases=(phrase,)), known)
+    assert [(text[each.begin : each.end], each.label) for each in found] == expected

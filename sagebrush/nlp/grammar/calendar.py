@@ -25,6 +25,8 @@ _NUMERIC = (
     + "?"
     r"|(?:3[01]|[12]\d|0?[1-9])(?P<s2>[-/.])(?:3[01]|[12]\d|0?[1-9])(?P=s2)(?:(?:1\d|20)\d\d|\d\d)(?![\d/]|[-.]\d)"
     + r"|(?:1[0-2]|0?[1-9])/(?:19|20)\d\d(?![\d/])"
+    # A month and its day or year: what has a zero before it, or words of a date, is no fraction.
+    + r"|(?:0[1-9]|(?<!\d)(?:(?<=until )|(?<=expires )|(?<=expiry )|(?<=expires: )|(?<=expiry: )|(?<=exp )|(?<=exp\. )|(?<=exp: )|(?<=thru )|(?<=through )|(?<=on )|(?<=by )|(?<=before )|(?<=due ))1[0-2])/\d\d(?![\d/%]|[.,]\d)"
 )
 _MONTH_THEN_DAY = (
     rf"{w.MONTH}(?: the)? ?(?:{w.DAY_ORDINAL}|{w.DAY})(?![\d:]|,\d{{3}}|[-–]\d\d\d|\.\d|[a-z])"
@@ -56,9 +58,15 @@ _SEASON_OF_YEAR = (
 )
 _COUNT = rf"(?:(?:about|around|nearly|almost|over|more than|just) )?(?:\d{{1,4}}(?:[.,]\d{{1,3}})?|{w.CARDINAL}|an?|a few|several|many|a couple(?: of)?|some)(?:-plus)?(?: and a half)?(?: (?:more|hundred|thousand|million|billion))?"
 _COUNTED = rf"{_COUNT}[ -]{w.PERIOD}(?!\w)(?: and a half)?(?: and {_COUNT} {w.PERIOD}(?!\w))?"
+# "Two years before he died" tells a time; "30 seconds before they ask" how long something took.
+_LONG = "".join(
+    rf"(?<!{unit} {side})"
+    for unit in ("second", "seconds", "secs", "minute", "minutes", "mins")
+    for side in ("before", "after")
+)
 _RELATIVE = (
     rf"{_COUNTED} (?:ago|from (?:now|today)|later|earlier|prior|previously|hence|back(?= (?:then|when)))\b"
-    rf"|{_COUNTED} (?:before|after)(?= (?:that|this|it|he|she|they|his|her)\b)"
+    rf"|{_COUNTED} (?:before|after){_LONG}(?= (?:that|this|it|he|she|they|his|her)\b)"
     rf"|(?:the )?(?:past|last|next|coming|previous|preceding|following|first|final) (?:{w.either('two|three|four|five|six|seven|eight|nine|ten|few|several|couple of|couple')}|{_COUNT})[ -](?:more )?{w.PERIOD}(?!\w)"
     rf"|(?:the |this )?(?:last|next|past|previous|coming|preceding|following|current|same|same) (?:{w.either('week|month|year|quarter|semester|term|decade|century|weekend|fortnight|morning|afternoon|evening|night|spring|summer|autumn|fall|winter|day')}|{w.WEEKDAY}|{w.MONTH})(?![a-z])"
     rf"|this (?:very )?(?:{w.either('week|month|year|quarter|semester|decade|century|weekend|morning|afternoon|evening|spring|summer|autumn|fall|winter')}|{w.MONTH})(?![a-z])"

@@ -87,6 +87,10 @@ _NUMBERED_BEFORE = re.compile(
     r"(?:[$£€¥#№]\s?|\b(?:no|nos|page|pages|p|pp|room|suite|apt|apartment|flight|route|version|unit|box|psc|zip|ext|extension"
     r"|code|pin|sn|model|building)\b\.? ?|[\d)] ?)\Z"
 )
+# What is one of several, or of at most so many: "part 02/03", "rated 05/10".
+_NUMBERED_PART = re.compile(
+    r"\b(?:part|page|pages|disc|disk|no|score|scored|rated|rating|grade)[.:]? \Z"
+)
 # A year of long ago is only told from other numbers by a word before it.
 _BEFORE_YEAR = re.compile(
     r"(?:\b(?:in|since|of|from|by|until|till|to|and|circa|ca\.|c\.|about|around|before|after|during|year|between|early|late|mid"
@@ -144,6 +148,8 @@ def _is_other(text: str, lower: str, atom: Atom) -> bool:
         if lower[atom.begin : atom.begin + 2] < "17" and not _BEFORE_YEAR.search(before):
             return True
         return before[-1:] in "-/:" and before[-2:-1].isalnum()
+    if atom.kind == "numeric" and atom.end - atom.begin == 5:
+        return _NUMBERED_PART.search(before) is not None
     if atom.kind == "decade":
         return _SOMEONES.search(before) is not None
     if atom.kind == "relative":

@@ -43,7 +43,7 @@ _COUNTED = (
 _RATE = rf"(?: (?:per|a|an|each|every|/) ?{w.either(w.TIME_UNITS, 'person|capita|head|night|child|unit|mile|gallon|pound|kilo|share|barrel|kg|km|annum|user|student|household|employee')}(?!\w)|/{w.either('s|h|hr|hour|day|week|month|mo|year|yr|min|sec|kg|lb|sq ft|gb|mb|person|night')}(?!\w))"
 
 _MONEY = (
-    rf"{w.SIGN} ?{w.DIGITS}\+?(?:[ -]?{w.SCALE}(?!\w))?(?:(?: ?[-–] ?| to ){w.SIGN}? ?{w.DIGITS}(?:[ -]?{w.SCALE}(?!\w))?)?"
+    rf"{w.SIGN} ?{w.DIGITS}\+?(?:{w.SCALE_OF_MONEY}(?!\w))?(?:(?: ?[-–] ?| to ){w.SIGN}? ?{w.DIGITS}(?:{w.SCALE_OF_MONEY}(?!\w))?)?"
     rf"(?: ?{w.CODE}(?!\w))?{_RATE}?"
 )
 _MEASURE = rf"(?:{_SCALED}{_RANGE_TO})?{_SCALED}[ -]?{w.UNIT}(?:[- ](?:old|long|wide|tall|high|deep|thick)(?!\w))?(?: {w.DIGITS} ?{w.UNIT})?{_RATE}?"
@@ -55,7 +55,7 @@ _RULES = {
     "times": rf"(?:{_SCALED} times|twice|thrice)(?!\w)(?: (?:a|per|an|each|every) {w.PERIOD}(?!\w))?|once (?:a|per|an|each|every) {w.PERIOD}(?!\w)",
     "every": rf"(?:every|each) (?:{_NUMBER} |other |single )?{w.PERIOD}(?!\w)",
     "count": rf"{_SCALED}(?:{_RANGE_TO}{_SCALED})?{_COUNTED}",
-    "fraction": r"(?:(?!9/11)\d{1,3}/\d{1,3}(?![\d/])|(?:one|two|three|four|five)[- ](?:half|halves|thirds?|quarters?|fourths?|fifths?|sixths?|tenths?)(?![\w-])|a (?:third|quarter|fourth|fifth|sixth|tenth)(?= of\b)|half(?= (?:of|the|a|an)\b(?! (?:million|billion|trillion|dozen)\b)))",
+    "fraction": r"(?:(?!9/11)(?!0\d/)\d{1,3}/\d{1,3}(?![\d/])|(?:one|two|three|four|five)[- ](?:half|halves|thirds?|quarters?|fourths?|fifths?|sixths?|tenths?)(?![\w-])|a (?:third|quarter|fourth|fifth|sixth|tenth)(?= of\b)|half(?= (?:of|the|a|an)\b(?! (?:million|billion|trillion|dozen)\b)))",
     "ordinal": rf"(?:{w.ORDINAL_DIGITS}|{w.ORDINAL})(?!\w){_ORDINAL_NOUN}?",
     "number": rf"{_SCALED}(?:{_RANGE_TO}{_SCALED})?(?![\w/%])(?!-\w|[.:]\d)",
 }
@@ -219,6 +219,12 @@ _NO_COUNT_BEFORE_ONE = re.compile(
 _COUNT_AFTER_ONE = re.compile(
     r" (?:of (?:the|my|his|her|its|our|their|your|those|these)|or two|more|million|hundred|thousand)\b"
 )
+# What stands before a number that a program or a formula in a text holds: "`10`", "x == 0", "range(0, 10)".
+_IN_CODE = re.compile(r"(?:[=!]= ?|`|\w[(\[](?:[\w.]{1,6}, ?){0,2})-?\Z")
+_RETURN = re.compile(r"\breturn -?\Z")
+_STATEMENT_END = re.compile(r";|[ \t]*(?:\n|\}|\Z)")
+# A postcode between a house's number, or the line's begin, and a town: "Hauptstr. 5, 10115 Berlin".
+_POSTCODE = re.compile(r"(?:(?<=\n)|(?<=\d, )|(?<=\d,\n)|(?<=\d[a-z], ))\d{5} [^\W\d_a-zà-öø-ÿ]\w")
 # "The first", "my second": without such a word it is mostly an adverb ("first of all").
 _BEFORE_ORDINAL = re.compile(
     r"(?:\b(?:the|an?|my|your|his|her|its|our|their|this|that|every|each|in|on)|'s) \Z"
@@ -239,6 +245,11 @@ def _is_other(text: str, lower: str, found: re.Match[str], kind: str) -> bool:
         )
     if kind not in ("number", "count"):
         return False
+    in_code = _IN_CODE.search(before) or (
+        _RETURN.search(before) and _STATEMENT_END.match(text, end)
+    )
+    if kind == "number" and (in_code or _POSTCODE.match(text, begin)):
+        return True
     if _NUMBERED.search(before) or (before.endswith("[") and lower[end : end + 1] == "]"):
         return True
     if kind == "number":

@@ -34,6 +34,8 @@ ORDINAL_DIGITS = r"\d{1,4}(?:st|nd|rd|th)"
 SCALE = either(
     "hundred", "thousand", "million", "billion", "trillion", "mn", "bn", "m", "bn", "k", "tn"
 )
+SCALE_OF_MONEY = rf"(?:[ -]?{SCALE}|[bt])"
+"""Behind an amount with its currency's sign one letter is enough: "$69B"."""
 LONG_SCALE = either("hundred|thousand|million|billion|trillion|dozen")
 # 1,234,567.89 or 1234.5; never more digits than a number that is read as one.
 DIGITS = r"(?>\d{1,3}(?:,\d{3}(?!\d)){1,6}+|\d{1,15}+)(?:\.\d{1,9}+)?"

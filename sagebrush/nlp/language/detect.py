@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy
 
 from .codes import TRADITIONAL, code
+from .familiar import familiar
 from .letters import BREAK, SPACE, Letters, letters
 from .model import LanguageModel, Scorer
 
@@ -28,6 +29,8 @@ SHARE = 0.1
 LONGEST = 4096
 """Letters of a text that are read; of a longer one as many, in stretches at even distances."""
 STRETCH = 256
+KNOWN = 0.75
+"""How much of the score the language of a text of well-known words alone takes."""
 
 
 class Detector:
@@ -61,6 +64,15 @@ class Detector:
         read = _sampled(letters(text, self._scorer.kinds))
         if not read.count:
             return numpy.zeros(len(self._languages))
+        found = self._by_letters(read)
+        known = familiar(text)
+        if known in self._languages:
+            found = found * (1 - KNOWN)
+            found[self._languages.index(known)] += KNOWN
+        return found
+
+    def _by_letters(self, read: Letters) -> numpy.ndarray:
+        """The chances by the model, of a text with letters."""
         pieces = _parts(read.codes)
         count = int(pieces[-1]) + 1
         sums, found = self._scorer.sums([read], [pieces], count)

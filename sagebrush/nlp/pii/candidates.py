@@ -29,7 +29,8 @@ class Candidate:
     """`text[begin:end]` may be of this type.
 
     `sure` says that its own form or its check digits prove it; `distance` is how many characters
-    lie between it and the word that tells its type, a large number where there is none.
+    lie between it and the word that tells its type, a large number where there is none. `by_word` says
+    that such a word alone tells it, without check digits.
     """
 
     begin: int
@@ -38,3 +39,4 @@ class Candidate:
     score: float
     sure: bool = False
     distance: int = 999
+    by_word: bool = False

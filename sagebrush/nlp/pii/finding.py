@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ..spans import Span
 from .candidates import Candidate, Read
@@ -13,7 +14,7 @@ from .identifiers import identifiers
 from .introduced import introduced
 from .network import network
 from .people import people
-from .phones import phones
+from .phones import is_another_number, phones
 from .places import places
 from .times import times
 from .types import TYPES
@@ -47,11 +48,50 @@ def _found(text: str, model: Sequence[Span]) -> list[Span]:
     claims: list[Candidate] = []
     for rules in (identifiers, introduced, network, phones, people, places, times):
         claims.extend(rules(read))
-    claims.extend(_beside(claims, model))
+    known = [span for span in model if not _is_a_term(read, span)]
+    claims = [*_with_parts(claims, known), *_beside(claims, known)]
     return [
         Span(claim.begin, claim.end, claim.label, claim.score)
         for claim in _one_address(read, _apart(claims))
     ]
+
+
+# Names of identifiers and of their schemes: a model that knows names of people and places takes them for such.
+_TERMS = frozenset((
+    "ABA", "ARN", "BIC", "CVC", "CVV", "DOB", "EIN", "FEIN", "IBAN", "IMEI", "ITIN", "MRN", "NHS", "NINO", "NPI",
+    "OHIP", "PAN", "PIN", "SIN", "SKU", "SSN", "SWIFT", "TIN", "UTR", "VAT", "VIN",
+))  # fmt: skip
+_SCHEMES = frozenset(("aadhaar", "aadhar", "mgnrega", "nrega"))
+_ARN = re.compile(r"arn:aws")
+
+
+def _is_a_term(read: Read, span: Span) -> bool:
+    """Whether what the model found is the word for an identifier ("VIN"), or one that is no personal data."""
+    words = read.text[span.begin : span.end]
+    if _OF_MODEL.get(span.label) == "PHONE":
+        return is_another_number(read, span.begin)
+    if _OF_MODEL.get(span.label) not in _OF_CONTEXT:
+        return False
+    return (
+        words in _TERMS
+        or words.casefold() in _SCHEMES
+        or _ARN.match(read.lower, span.begin) is not None
+    )
+
+
+def _with_parts(rules: Sequence[Candidate], model: Sequence[Span]) -> list[Candidate]:
+    """The rules' claims; an address is as likely as what the model knows of it ("Madrid")."""
+    parts = sorted(span for span in model if _OF_MODEL.get(span.label) == "ADDRESS")
+    begins = [span.begin for span in parts]
+    claims = []
+    for claim in rules:
+        if claim.label == "ADDRESS":
+            first, last = bisect_left(begins, claim.begin), bisect_left(begins, claim.end)
+            inside = [each.score for each in parts[first:last] if each.end <= claim.end]
+            claims.append(replace(claim, score=max([claim.score, *inside])))
+        else:
+            claims.append(claim)
+    return claims
 
 
 def _beside(rules: Sequence[Candidate], model: Sequence[Span]) -> list[Candidate]:

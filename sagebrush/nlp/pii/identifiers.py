@@ -171,6 +171,10 @@ _NOT_A_CARD = re.compile(
 )
 
 
+_NOT_A_BANK_ACCOUNT = re.compile(r"(?:arn:aws|(?<!\w)aws accounts?)[^\n]{0,24}\Z")
+"""What Amazon's accounts have before their numbers."""
+
+
 def _secret_key(token: str) -> bool:
     """Upper and lower case, digits, and as many different characters as chance gives."""
     kinds = (
@@ -198,7 +202,7 @@ IDENTIFIERS = (
     Identifier("US_INDIVIDUAL_TAX_IDENTIFICATION_NUMBER", _form(r"9\d{8}"), _TAX, Confidence(0.97, 0.0, 0.0, 0.0), checksums.taxpayer),
     Identifier("BANK_ROUTING", _form(r"\d{9}|\d{4}-\d{4}-\d"), _ROUTING, Confidence(0.99, 0.0, 0.75, 0.0), checksums.routing),
     Identifier("BANK_ROUTING", _form(r"[xX*•#]{4,6}[- ]?\d{3,5}"), _ROUTING, Confidence(0.0, 0.0, 0.9, 0.0)),
-    Identifier("BANK_ACCOUNT_NUMBER", _form(r"\d{6,17}|\d{3,6}[- ]\d{3,8}(?:[- ]\d{1,6})?"), _ACCOUNT, Confidence(0.0, 0.0, 0.8, 0.0)),
+    Identifier("BANK_ACCOUNT_NUMBER", _form(r"\d{6,17}|\d{3,6}[- ]\d{3,8}(?:[- ]\d{1,6})?"), _ACCOUNT, Confidence(0.0, 0.0, 0.8, 0.0), refused=_NOT_A_BANK_ACCOUNT),
     Identifier("BANK_ACCOUNT_NUMBER", _form(r"[xX*•#]{4,13}[- ]?\d{3,5}"), _ACCOUNT, Confidence(0.0, 0.0, 0.88, 0.0)),
     Identifier(
         "INTERNATIONAL_BANK_ACCOUNT_NUMBER", _form(r"[a-z]{2}\d{2}(?: ?[a-z\d]{4}){2,7}(?: ?[a-z\d]{1,3})?", re.IGNORECASE), _IBAN,
@@ -211,7 +215,7 @@ IDENTIFIERS = (
     Identifier("SWIFT_CODE", _form(r"[A-Z]{4}[A-Z]{2}[A-Z\d]{2}(?:[A-Z\d]{3})?"), _SWIFT, Confidence(0.97, 0.0, 0.0, 0.0), checksums.bank_code),
     Identifier("VEHICLE_IDENTIFICATION_NUMBER", _form(r"[A-HJ-NPR-Z\d]{17}", re.IGNORECASE), _VIN, Confidence(0.99, 0.95, 0.9, 0.0), checksums.vehicle),
     Identifier("PASSPORT_NUMBER", _form(r"[A-Z]{0,2}\d{6,9}|[A-Z]\d{2}[A-Z\d]{6}", re.IGNORECASE), _PASSPORT, Confidence(0.0, 0.0, 0.95, 0.0)),
-    Identifier("DRIVER_ID", _form(r"(?=[a-z-]{0,6}\d)[a-z\d](?:[a-z\d]|[- ](?=\d)){4,19}", re.IGNORECASE), _DRIVER, Confidence(0.0, 0.0, 0.94, 0.0)),
+    Identifier("DRIVER_ID", _form(r"(?=[a-z-]{0,6}\d)[a-z\d](?:[a-z\d]|[- ](?=\d)){4,19}", re.IGNORECASE), _DRIVER, Confidence(0.0, 0.0, 0.95, 0.0)),
     Identifier(
         "LICENSE_PLATE", _form(r"(?=[A-Z -]{0,4}\d)(?=[\d -]{0,5}[A-Z])[A-Z\d]{1,4}[ -]?[A-Z\d]{2,4}(?: ?[A-Z\d]{1,3})?"), _PLATE, Confidence(0.0, 0.0, 0.9, 0.0)
     ),
@@ -241,7 +245,26 @@ _BIC = frozenset(("SWIFT_CODE",))
 
 
 def identifiers(read: Read) -> Iterator[Candidate]:
-    """Yield what the table claims of a text; the claims may overlap."""
+    """Yield what the table claims of a text; the claims may overlap.
+
+    Of claims by a word alone that begin at one place, those told from much farther away than another
+    are left out: a number belongs to the nearest word ("passport A1234567, account 12345678").
+    """
+    claims = list(_by_table(read))
+    nearest: dict[int, int] = {}
+    for claim in claims:
+        nearest[claim.begin] = min(claim.distance, nearest.get(claim.begin, claim.distance))
+    for claim in claims:
+        far = claim.distance > nearest[claim.begin] + _FARTHER
+        if not far or not claim.by_word:
+            yield claim
+
+
+_FARTHER = 16
+"""Characters by which a telling word is much farther away than another."""
+
+
+def _by_table(read: Read) -> Iterator[Candidate]:
     regions = list(_regions(read.plain))
     for identifier in IDENTIFIERS:
         if identifier.label in _BIC:
@@ -267,6 +290,8 @@ def _regions(plain: str) -> Iterator[tuple[int, int]]:
 def _claims(identifier: Identifier, read: Read, begin: int, end: int) -> Iterator[Candidate]:
     confidence = identifier.confidence
     for found in identifier.pattern.finditer(read.plain, begin, end):
+        if identifier.label not in _BIC and not _MARK.search(found[0]):
+            continue
         checked = identifier.check is not None and identifier.check(found[0])
         if not checked and not confidence.told and not confidence.form:
             continue
@@ -287,6 +312,7 @@ def _claims(identifier: Identifier, read: Read, begin: int, end: int) -> Iterato
                 score,
                 checked or score >= 0.95,
                 999 if distance is None else distance,
+                not checked and distance is not None,
             )
 
 

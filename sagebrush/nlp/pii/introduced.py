@@ -14,11 +14,15 @@ from .candidates import Candidate, Read
 
 @dataclass(frozen=True)
 class Introduced:
-    """A pattern over the lower-case text whose group `value` is of this type."""
+    """A pattern over the lower-case text whose group `value` is of this type.
+
+    `any_word` says that it may be a mere word too, since more than a word before it tells it.
+    """
 
     label: str
     pattern: re.Pattern[str]
     score: float
+    any_word: bool = False
 
 
 # Between the words and the value: "number", "is", a colon; never more than this.
@@ -28,6 +32,12 @@ _MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|ene|abr|ago|
 _EXPIRY = (
     rf"(?P<value>(?:0?[1-9]|1[0-2]) ?[/-] ?(?:20)?\d\d(?![\w/-])|{_MONTHS},? (?:de )?20\d\d(?!\w))"
 )
+# A password that follows its word at once has a letter and a digit: "password hunter2", and no "password 12-digit",
+# "password sha256".
+_SECRET = r"(?:password|passwd|pwd|passphrase|passcode|pw|contraseña)"
+_MIXED = r"(?!\d{1,3}(?:-?[a-z]{1,2}(?!\w)|-[a-z]|chars|digits?))(?!(?:sha|md|utf|v|oauth|aes|rfc|win|part|step)-?\d|1password)(?=[^\s\d]{0,63}\d)(?=[^\sa-z]{0,63}[a-z])[^\s\"'“”«»`]{4,64}"
+# What stands between "user" and "password" and is no user's name.
+_NO_USER = r"(?:name|id|is|was|has|had|and|or|with|the|an|my|your|his|her|their|its|for|to|no|new|wrong|guide|manual|profile|list|group|data|credentials|account|page|form|forgot|forgets|lost|enters?|entered|enter|types?|typed|needs?|changed?|changes|resets?|requires?|required|using|uses?|used|via|by|password|de|la|con)"
 
 INTRODUCED = (
     Introduced(
@@ -43,8 +53,16 @@ INTRODUCED = (
     Introduced("PIN", re.compile(rf"(?<!\w)(?:pin|atm pin|pin code|personal identification number|nip|código pin|clave pin|pin de (?:la )?tarjeta){_IS}(?P<value>\d{{4}})(?![\w/.-]\w|\d|\w)"), 0.96),
     Introduced(
         "PASSWORD",
-        re.compile(r"(?<![^\W_])(?:password|passwd|pwd|passphrase|passcode|pass word|contraseña|clave de acceso|contrasena)(?: (?:is|was|es|era)(?: now| ahora)?:?| ?[:=]) ?[\"'“«`]?(?P<value>[^\s\"'“”«»`]{4,64})"),
+        re.compile(r"(?<![^\W_])(?:password|passwd|pwd|passphrase|passcode|pass word|pw|contraseña|clave de acceso|contrasena)(?: (?:is|was|es|era)(?: now| ahora)?:?| ?[:=]) ?[\"'“«`]?(?P<value>[^\s\"'“”«»`]{4,64})"),
         0.93,
+    ),
+    Introduced("PASSWORD", re.compile(r"(?<![^\W_])(?:user ?name|user|login|usuario)(?!\w)[^\n]{1,60}?(?<!\w)pass ?[:=] ?[\"'“«`]?(?P<value>[^\s\"'“”«»`]{4,64})"), 0.9),
+    Introduced("PASSWORD", re.compile(rf"(?<![^\W_]){_SECRET} [\"'“«`]?(?P<value>{_MIXED})"), 0.85),
+    Introduced(
+        "USERNAME",
+        re.compile(rf"(?<![^\W_])(?:user ?name|user|login|usuario) (?P<value>(?!{_NO_USER}\b)[a-z\d][\w.@+-]{{1,39}})(?: ?[/|,;] ?(?:and |with )?{_SECRET} ?[:=]|(?: ?[/|,;])? (?:and |with )?{_SECRET}(?: ?[:=]| is| es)? ?[\"'“«`]?{_MIXED})"),
+        0.85,
+        any_word=True,
     ),
     Introduced(
         "USERNAME",
@@ -72,14 +90,32 @@ def introduced(read: Read) -> Iterator[Candidate]:
         for found in rule.pattern.finditer(read.lower):
             begin, end = found.span("value")
             if rule.label in ("PASSWORD", "USERNAME"):
-                end = begin + len(read.text[begin:end].rstrip(".,;:!?)]}"))
-                if end - begin < 2 or _is_a_word(read, found, begin, end):
+                bare = begin + len(read.text[begin:end].rstrip(".,;:!?)]}"))
+                if bare - begin < 2 or (not rule.any_word and _is_a_word(read, found, begin, bare)):
                     continue
+                end = _secret_end(read.text, begin, bare, end) if rule.label == "PASSWORD" else bare
             if rule.label == "CREDIT_DEBIT_EXPIRY" and not _CARD_NEAR.search(
                 read.lower, max(0, begin - 160), end + 100
             ):
                 continue
             yield Candidate(begin, end, rule.label, rule.score, True, 0)
+
+
+def _secret_end(text: str, begin: int, bare: int, end: int) -> int:
+    """Where a password ends that ends at `bare` without its punctuation: with exclamation marks and brackets of its own.
+
+    Whether a mark is the sentence's, nobody knows; to redact it does no harm, and to leave a password's does.
+    """
+    while bare < end:
+        opening = _OPENING.get(text[bare], "")
+        opened = opening and text.count(opening, begin, bare) > text.count(text[bare], begin, bare)
+        if text[bare] != "!" and not opened:
+            break
+        bare += 1
+    return bare
+
+
+_OPENING = {")": "(", "]": "[", "}": "{"}
 
 
 def _is_a_word(read: Read, found: re.Match[str], begin: int, end: int) -> bool:

@@ -43,6 +43,15 @@ _NO_NAMES = frozenset(
         "minister ambassador superior mayor governor senator general",
     )
 )  # fmt: skip
+# What people say first in a conversation that is written down: "Customer: Hi, …".
+_SAID_FIRST = frozenset(
+    re.findall(
+        r"\w+",
+        "hi hello hey hola good morning well sure okay thank sorry great oh ah um yeah yep nope hmm right can could "
+        "would is are do does did have has if in on at and but so or for let here also actually currently after "
+        "before when while since maybe really wow gracias buenos buenas sí claro none unknown anonymous",
+    )
+)
 
 _AGES = (
     re.compile(r"(?<![\w.,/$-])(?P<age>1?\d{1,2}[ -]?(?:years?|yrs?|months?|weeks?)[ -]olds?)(?!\w)"),
@@ -51,6 +60,7 @@ _AGES = (
     re.compile(r"(?<!\w)(?:age|edad|edad de|años:|tengo|tiene|tenía|cumplí|cumplió|cumple|de) ?:? ?(?P<age>1?\d{1,2} años)(?: de edad)?(?!\w)"),
     re.compile(r"(?<!\w)(?:age|edad) ?[:=] ?(?P<age>1?\d{1,2})(?!\w|[.,/:-]\d)"),
 )  # fmt: skip
+_LABELLED = re.compile(r": *\Z")
 _YOUNGER = re.compile(r" [JS]r\.")
 _OLD = re.compile(r" olds?\Z")
 
@@ -84,6 +94,10 @@ def people(read: Read) -> Iterator[Candidate]:
             words = read.lower[begin:end].split()
             if (
                 words[0].strip(".'") in _NO_NAMES
+                or (
+                    _LABELLED.search(read.text, max(0, begin - 4), begin)
+                    and words[0].strip(".'") in _SAID_FIRST
+                )
                 or (len(words) == 1 and len(words[0]) < 2)
                 or read.text[begin].islower()
             ):

@@ -37,7 +37,8 @@ _TOLD = re.compile(
     r"|teléfonos?|telefonos?|móvil|movil|celular|llam(?:e|a|ar|ame|en)|llámame|llámenos|contacto|marque)(?![^\W_])"
 )
 _NOT_A_PHONE = re.compile(
-    r"(?:fax(?!)|isbn|issn|order|invoice|tracking|account|acct|card|passport|licen[cs]e|ssn|security|routing|insurance|zip|box|iban|serial|nhs|vin|id)[^\w\n]{0,3}(?:numbers?|no\.?|num)?[^\w\n]{0,3}(?:is |es )?\Z"
+    r"(?<![^\W_])(?:isbn|issn|order|invoice|tracking|account|acct|card|passport|licen[cs]e|ssn|security|routing|insurance|zip|box|iban|serial|nhs|vin|id|ein|fein|employer identification|tin|sort code|sort-code|reference|ticket)[^\w\n]{0,3}(?:numbers?|no\.?|num)?[^\w\n]{0,3}(?:is |es )?\Z"
+    r"|(?<!\w)arn:aws[\w:/-]{0,32}\Z"
 )
 # What looks like grouped digits and is a date, a range of years or a score.
 _DATE = re.compile(
@@ -58,7 +59,7 @@ def phones(read: Read) -> Iterator[Candidate]:
     ):
         for found in pattern.finditer(read.plain):
             begin, end = found.span()
-            if _NOT_A_PHONE.search(read.lower, max(0, begin - 40), begin):
+            if is_another_number(read, begin):
                 continue
             distance = told_at(_TOLD, read.lower, begin, end)
             score = untold
@@ -70,6 +71,11 @@ def phones(read: Read) -> Iterator[Candidate]:
                 yield Candidate(
                     begin, end, "PHONE", score, untold > 0, 999 if distance is None else distance
                 )
+
+
+def is_another_number(read: Read, begin: int) -> bool:
+    """Whether the words before say that the number there is no telephone's: "EIN 12-3456789"."""
+    return _NOT_A_PHONE.search(read.lower, max(0, begin - 40), begin) is not None
 
 
 def _told_score(pattern: re.Pattern[str], number: str) -> float:

@@ -48,8 +48,10 @@ _MILITARY = re.compile(
 _TOWN = re.compile(
     rf"(?<![\w.])(?:\d{{1,6}}[ \t])?{_CITY},[ \t]+(?:{_STATE}(?!\w))(?:,?[ \t]+{_ZIP})"
 )
+# A town behind a street and a comma, where the clause ends with it: "Calle Mayor 5, Madrid."
+_TOWN_AT_THE_END = r"[^\W\d_a-zà-öø-ÿ][\w'’-]{1,24}(?:[ \t](?:(?:de|del|la|las|el|los)[ \t]){0,2}[^\W\d_a-zà-öø-ÿ][\w'’-]{1,24}){0,2}(?=[.,;:)!?\n]|[ \t]?\Z|[ \t](?:desde|a|para|en|el|antes|by|before|on|at|until|for|from)[ \t])"
 _CALLE = re.compile(
-    rf"(?<!\w)(?:Calle|C/|Avenida|Avda\.?|Av\.|Plaza|Paseo|Carrera|Camino|Rua|Rúa)[ \t]+(?:(?:de|del|de la|la|los|las)[ \t]+){{0,2}}{_CAP}(?:[ \t](?:de|del|la|y|{_CAP})){{0,4}},?[ \t]*(?:n\.?º[ \t]?)?\d{{1,5}}(?!\w)(?:,?[ \t]*\d\.?º[ \t]?\w?)?(?:{_SEP}\d{{5}}[ \t]{_CITY})?"
+    rf"(?<!\w)(?:Calle|C/|Avenida|Avda\.?|Av\.|Plaza|Paseo|Carrera|Camino|Rua|Rúa)[ \t]+(?:(?:de|del|de la|la|los|las)[ \t]+){{0,2}}{_CAP}(?:[ \t](?:de|del|la|y|{_CAP})){{0,4}},?[ \t]*(?:n\.?º[ \t]?)?\d{{1,5}}(?!\w)(?:,?[ \t]*\d\.?º[ \t]?\w?)?(?:{_SEP}\d{{5}}[ \t]{_CITY}|,[ \t]{_TOWN_AT_THE_END})?"
 )
 # What words introduce as an address, of any country: words with capitals and numbers, a number in its first line.
 _PIECE = rf"(?:\d[\w/-]{{0,9}}|{_CAP}|(?:de|do|da|dos|del|della|la|le|des|du|der|den|van|von|and|y|u|ul|ulica|utca|út|tér|terrasse|allé|gade|gata|str|strasse|nan|apt|suite|st|street)(?!\w)\.?)"
@@ -81,7 +83,10 @@ def places(read: Read) -> Iterator[Candidate]:
         (_CALLE, 0.85),
     ):
         for found in pattern.finditer(read.text):
-            yield Candidate(*found.span(), "ADDRESS", score)
+            begin, end = found.span()
+            if pattern is _CALLE:
+                end = begin + len(found[0].rstrip("."))
+            yield Candidate(begin, end, "ADDRESS", score)
     for found in _TOLD.finditer(read.text):
         begin, end = found.span("value")
         end = begin + len(read.text[begin:end].removesuffix(" and").rstrip(" .,\n"))

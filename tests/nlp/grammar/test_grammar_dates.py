@@ -29,6 +29,11 @@ def found(text: str) -> list[str]:
         # Forms of a date.
         ("1/1/2000", ["1/1/2000"]),
         ("due 25 Nov 2024.", ["25 Nov 2024"]),
+        ("expires 09/27, valid until 12/27.", ["09/27", "12/27"]),
+        ("10/12 people, 3/4 cup, 01/2 and 08/10%", []),
+        ("30 seconds before they came", []),
+        ("10 years after his death", ["10 years after"]),
+        ("part 02/03, rated 05/10", []),
         (
             "2000-04-16 11:34:35 and 2024-01-15T10:00:00Z",
             ["2000-04-16 11:34:35", "2024-01-15T10:00:00Z"],

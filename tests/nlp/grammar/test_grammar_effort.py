@@ -13,6 +13,7 @@ from sagebrush.nlp.spans import Span
 PIECES = (
     "1", ",", "1 ", "1 a ", "one ", "a ", "the last ", "half a ", "$", "$1 ", "1/", "1-", "1.", "1st ", "may ", "'", "in 1",
     "twenty-", "about over ", "hundred and ", "first of ", " ", "\n", "é", "1,000", "the early late ", "of the end of ",
+    "$1b", "01/1", "f(1, ", "return 1 ", "1, 10115 A",
 )  # fmt: skip
 
 

@@ -39,6 +39,9 @@ def found(text: str) -> list[str]:
         ),
         ("a dozen eggs at -5 °C", ["a dozen eggs", "-5 °C"]),
         ("one of the best in one week", ["one", "one week"]),
+        ("for $69B, about $3T or €3M–€5M; $20 bills", ["$69B", "about $3T", "€3M–€5M", "$20"]),
+        ("it took 30 seconds before they came", ["30 seconds"]),
+        ("return 10 items in (10) days", ["10 items", "10"]),
     ],
 )
 def test_quantities(text: str, expected: list[str]) -> None:
@@ -74,3 +77,17 @@ def test_known_dates_are_not_sought_again() -> None:
 def test_offsets_are_code_points(text: str) -> None:
     (span,) = quantities(text)
     assert text[span.begin : span.end] == "5 kg"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if x == 0: return 10\nfor i in range(0, 10): print(i)",
+        "the default is `10`",
+        "lives at Hauptstr. 5a, 10115 Berlin",
+        "Office\n10115 Berlin",
+        "expires 09/27",
+    ],
+)
+def test_numbers_of_code_and_addresses_and_dates_are_no_quantities(text: str) -> None:
+    assert found(text) == []

@@ -12,6 +12,7 @@ PIECES = (
     "1", ",", "1 ", "12 34 ", "A ", "Ab ", "a.", "a@", "@", "www.", "http://", "1-", "1.", "1:", "::", "(1) ", "+1 ", "X ", "*",
     "pin ", "card ", "password: ", "Mr ", "My name is A", "5 Main ", "1 Ab Cd Street, ", "\n", "live at 5 Ab ", "À ", "111-",
     "visa ending ", "1/1 ", "PO Box 1 Ab, ", "GB82 WEST ", "4111 1111 1111 1111 ",
+    "user a ", "user pass", "password a1", "password a", "passport A1234567 ", "Calle Mayor 5, A ", "arn:aws:", "Customer: ", "user a/pw ",
 )  # fmt: skip
 
 

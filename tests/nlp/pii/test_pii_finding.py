@@ -73,3 +73,90 @@ def test_spans_never_overlap_and_are_in_order() -> None:
 def test_as_many_lists_of_spans_as_texts() -> None:
     with pytest.raises(ValueError, match="shorter"):
         find(["a", "b"], [[]])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("user admin password hunter2", [("admin", "USERNAME"), ("hunter2", "PASSWORD")]),
+        ("Login jdoe / pw: s3cret", [("jdoe", "USERNAME"), ("s3cret", "PASSWORD")]),
+        ("password: s3cret!", [("s3cret!", "PASSWORD")]),
+        ("login: admin pass: 12345", [("admin", "USERNAME"), ("12345", "PASSWORD")]),
+        ("boarding pass: A12345", []),
+        ("(password: abc(1)).", [("abc(1)", "PASSWORD")]),
+        ("user forgot password 3 times", []),
+        ("a user guide password: see below", []),
+        ("the password is required!", []),
+        ("a password 12-character long or password sha256", []),
+    ],
+)
+def test_secrets_that_follow_their_word(text: str, expected: list[tuple[str, str]]) -> None:
+    found = [(text[span.begin : span.end], span.label) for span in find([text])[0]]
+    assert [each for each in found if each[1] in ("USERNAME", "PASSWORD")] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "Passport number A12345678, driver's license D1234567",
+            ["PASSPORT_NUMBER", "DRIVER_ID"],
+        ),
+        (
+            "passport A12345678 and bank account 12345678",
+            ["PASSPORT_NUMBER", "BANK_ACCOUNT_NUMBER"],
+        ),
+        (
+            "license plate is 7ABC123, VIN 1HGCM82633A004352",
+            ["LICENSE_PLATE", "VEHICLE_IDENTIFICATION_NUMBER"],
+        ),
+        ("call me, arn:aws:iam::123456789012:role/Admin", []),
+        ("my AWS account is 123456789012", []),
+        ("call Kevin 0490 75 40 81", ["PHONE"]),
+    ],
+)
+def test_a_number_is_of_the_nearest_word(text: str, expected: list[str]) -> None:
+    assert [span.label for span in find([text])[0]] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "label"),
+    [
+        ("My Aadhaar is here", "Aadhaar", "NAME"),
+        ("SWIFT and IBAN", "SWIFT", "ADDRESS"),
+        ("arn:aws:s3:::photos", "arn", "NAME"),
+        ("our EIN is 12-3456789", "12-3456789", "PHONE"),
+        ("sort code 12-34-56", "12-34-56", "PHONE"),
+    ],
+)
+def test_the_model_s_mistakes_that_are_known(text: str, part: str, label: str) -> None:
+    begin = text.index(part)
+    assert find([text], [[Span(begin, begin + len(part), label, 0.8)]]) == [[]]
+
+
+def test_names_that_are_terms_in_capitals_stay() -> None:
+    assert find(["Taylor Swift"], [[Span(7, 12, "NAME", 0.8)]]) == [[Span(7, 12, "NAME", 0.8)]]
+    assert find(["Martin 206-555-0100"])[0][-1].label == "PHONE"
+
+
+def test_an_address_is_as_likely_as_its_town() -> None:
+    text = "Calle Mayor 5, Madrid"
+    assert find([text], [[Span(15, 21, "LOCATION", 0.94)]]) == [[Span(0, 21, "ADDRESS", 0.94)]]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Vivo en Calle Mayor 5, Madrid.", "Calle Mayor 5, Madrid"),
+        ("C/ Mayor 5, Palma de Mallorca, y más", "C/ Mayor 5, Palma de Mallorca"),
+        ("Calle Mayor 5, Juan vive", "Calle Mayor 5"),
+        ("Calle Mayor 5, 28013 Madrid.", "Calle Mayor 5, 28013 Madrid"),
+    ],
+)
+def test_a_spanish_street_with_its_town(text: str, expected: str) -> None:
+    assert [text[span.begin : span.end] for span in find([text])[0]] == [expected]
+
+
+@pytest.mark.parametrize("said", ["Hi, my order", "Good morning", "Sure, it is late"])
+def test_who_speaks_is_followed_by_no_name(said: str) -> None:
+    assert find([f"Customer: {said}"]) == [[]]
