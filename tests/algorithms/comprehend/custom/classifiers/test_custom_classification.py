@@ -61,6 +61,7 @@ def test_a_model_of_the_real_encoder_answers(found: dict[str, Any]) -> None:
 
 @pytest.mark.full
 @pytest.mark.timeout(1200)
+@pytest.mark.costs("trains a classifier on thousands of real texts, a minute or two")
 @pytest.mark.parametrize(
     ("name", "metric", "least"),
     [
