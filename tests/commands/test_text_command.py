@@ -157,7 +157,7 @@ def test_a_language_that_is_not_sure_is_told(
     here: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "a.txt"
-    file.write_text("ok", encoding="utf-8")
+    file.write_text("12345", encoding="utf-8")
     assert main(["text", str(file)]) == 0
     assert "(read as en)" in capsys.readouterr().out
     assert main(["text", str(file), "--json"]) == 0
