@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sagebrush.commands import running
+from sagebrush.commands.analysis.answers import PARTS as PLACES
 from sagebrush.commands.running import CommandError
 
 if TYPE_CHECKING:
     from sagebrush.commands.analysis.answers import Answers
 
-PARTS = ("sentiment", "entities", "pii", "phrases")
+PARTS = ("sentiment", *PLACES)
 USUAL = ("sentiment", "entities", "pii")
 MOST = 10 << 20
 """Bytes of a file that is read."""

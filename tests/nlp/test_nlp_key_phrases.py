@@ -130,7 +130,7 @@ def test_long_texts_take_linear_time() -> None:
         return time.process_time() - began
 
     short, long = min(cost(1_000) for _ in range(3)), min(cost(8_000) for _ in range(3))
-    assert long < 0.2 + 32 * short, "8 times the text, 8 times the time"
+    assert long < 0.05 + 24 * short, "8 times the text, 8 times the time"
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,6 @@ class Custom:
 
 def load(folder: Path) -> Custom:
     """The custom model in the folder, over the shared encoder."""
-    package.nlp()
     encoder = package.encoder()
     model = importlib.import_module("nlp.custom.model").load(folder, encoder)
     settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))

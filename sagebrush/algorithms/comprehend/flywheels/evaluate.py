@@ -39,9 +39,8 @@ def work(given: Task) -> Mapping[str, Any]:
 
 
 def _loader() -> Load:
-    package.nlp()
-    models = importlib.import_module("nlp.custom.model")
     encoder = package.encoder()
+    models = importlib.import_module("nlp.custom.model")
 
     def load(url: str, folder: Path) -> Model:
         try:
