@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import socket
 import subprocess
 from pathlib import Path
@@ -57,9 +59,24 @@ def staged(base: Path, parts: list[bytes]) -> list[Path]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on, below those that the system gives to outgoing connections: a member
+    that tries such a port before the tracker listens can be connected to itself, and keeps it taken."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def logs_of(running: list[subprocess.Popen[str]]) -> list[str]:
+    """What each process wrote until its end; where one does not end, all are killed and the test says
+    what they wrote."""
+    try:
+        return [process.communicate(timeout=100)[0] for process in running]
+    except subprocess.TimeoutExpired:
+        for process in running:
+            process.kill()
+        pytest.fail(str([process.communicate()[0] for process in running]))
 
 
 def test_instances_with_data_train_one_model(tmp_path: Path, xgboost: Environment) -> None:
@@ -67,7 +84,7 @@ def test_instances_with_data_train_one_model(tmp_path: Path, xgboost: Environmen
     roots = staged(tmp_path, [csv(table[:150]), csv(table[150:]), b""])
     port = free_port()
     running = [start(xgboost.python, root, port) for root in roots]
-    logs = [process.communicate(timeout=100)[0] for process in running]
+    logs = logs_of(running)
     assert [process.returncode for process in running] == [0, 0, 0], logs
     assert [(root / "model" / "xgboost-model").exists() for root in roots] == [True, False, False]
     assert logs[0].count("#011train-auc:") == 3
@@ -81,8 +98,7 @@ def test_a_peer_that_is_gone_ends_the_others(tmp_path: Path, xgboost: Environmen
     roots = staged(tmp_path, [csv(table[:50]), csv(table[50:])])
     port = free_port()
     running = [start(xgboost.python, roots[0], port), start(xgboost.python, roots[1], port, "die")]
-    log = running[0].communicate(timeout=100)[0]
-    running[1].communicate(timeout=100)
+    log = logs_of(running)[0]
     assert running[1].returncode == 9
     assert running[0].returncode == 1, log
     assert (roots[0] / "output" / "failure").read_text() == (
@@ -96,7 +112,7 @@ def test_the_instance_with_a_bad_label_says_so(tmp_path: Path, xgboost: Environm
     roots = staged(tmp_path, [csv([[7.0, *row[1:]] for row in table[:50]]), csv(table[50:])])
     port = free_port()
     running = [start(xgboost.python, root, port) for root in roots]
-    logs = [process.communicate(timeout=100)[0] for process in running]
+    logs = logs_of(running)
     assert [process.returncode for process in running] == [2, 1], logs
     failure = (roots[0] / "output" / "failure").read_text()
     assert failure == "ClientError: label must be in [0,1] for logistic regression"
@@ -107,7 +123,7 @@ def test_instances_with_other_columns_are_refused(tmp_path: Path, xgboost: Envir
     roots = staged(tmp_path, [csv(table[:50]), csv([[*row, 1.0] for row in table[50:]])])
     port = free_port()
     running = [start(xgboost.python, root, port) for root in roots]
-    logs = [process.communicate(timeout=100)[0] for process in running]
+    logs = logs_of(running)
     assert [process.returncode for process in running] == [2, 2], logs
     assert (roots[0] / "output" / "failure").read_text() == (
         "ClientError: The instances' data differ in their number of features (algo-1 5, algo-2 6): every"
@@ -122,7 +138,7 @@ def test_older_versions_train_one_model_by_rabit(
     roots = staged(tmp_path, [csv(table[:100]), csv(table[100:]), b""])
     port = free_port()
     running = [start(released_xgboost.python, root, port, "tell") for root in roots]
-    logs = [process.communicate(timeout=100)[0] for process in running]
+    logs = logs_of(running)
     assert [process.returncode for process in running] == [0, 0, 0], logs
     assert [(root / "model" / "xgboost-model").exists() for root in roots] == [True, False, False]
     assert logs[0].count("#011train-auc:") == 3
@@ -143,7 +159,7 @@ def test_older_versions_end_with_a_peer_that_is_gone(
     port = free_port()
     running = [start(released_xgboost.python, roots[0], port)]
     running.append(start(released_xgboost.python, roots[1], port, how))
-    logs = [process.communicate(timeout=100)[0] for process in running]
+    logs = logs_of(running)
     assert [process.returncode for process in running] == [1, 9 if how == "die" else 2], logs
     assert "algo-1 has lost the connection to another instance (algo-2)" in logs[0]
     if how == "live":

@@ -44,7 +44,9 @@ predictor = estimator.deploy(
     instance_type="ml.m4.xlarge",
     serializer=sagemaker.serializers.JSONSerializer(),
     deserializer=sagemaker.deserializers.JSONDeserializer(),
+    wait=False,
 )
+estimator.sagemaker_session.wait_for_endpoint(predictor.endpoint_name, poll=1)
 said = predictor.predict(
     {"instances": ["a great film", "a boring film"], "configuration": {"k": 2}}
 )

@@ -55,7 +55,8 @@ def told_apart(mixtures):
 def topics(estimator, key):
     """The endpoint of a topic model answers in each format that AWS's answers in."""
     some = documents(6, 7)
-    predictor = estimator.deploy(1, "ml.m5.large")
+    predictor = estimator.deploy(1, "ml.m5.large", wait=False)
+    SESSION.wait_for_endpoint(predictor.endpoint_name, poll=1)  # deploy() would sleep 30 s first
     records = predictor.predict(some)  # RecordSerializer and RecordDeserializer
     told_apart([record.label[key].float32_tensor.values for record in records])
     predictor.serializer, predictor.deserializer = CSVSerializer(), JSONDeserializer()
@@ -189,8 +190,9 @@ def object2vec():
     }
     estimator.fit(channels)
     predictor = estimator.deploy(
-        1, "ml.m5.large", serializer=JSONSerializer(), deserializer=JSONDeserializer()
+        1, "ml.m5.large", serializer=JSONSerializer(), deserializer=JSONDeserializer(), wait=False
     )
+    SESSION.wait_for_endpoint(predictor.endpoint_name, poll=1)
     asked = {"instances": [{"in0": [1, 2, 3], "in1": [4, 5]}, {"in0": [1, 2], "in1": [14, 15]}]}
     said = predictor.predict(asked)
     assert [len(one["scores"]) for one in said["predictions"]] == [2, 2], said

@@ -37,7 +37,8 @@ many = MultiDataModel(
     model=model,
     sagemaker_session=session,
 )
-predictor = many.deploy(initial_instance_count=1, instance_type="ml.t2.medium")
+predictor = many.deploy(initial_instance_count=1, instance_type="ml.t2.medium", wait=False)
+session.wait_for_endpoint(predictor.endpoint_name, poll=1)
 predictor.serializer, predictor.deserializer = JSONSerializer(), JSONDeserializer()
 assert list(many.list_models()) == []
 many.add_model(model_data_source=first, model_data_path="two.tar.gz")  # S3 to S3

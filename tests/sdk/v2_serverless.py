@@ -26,7 +26,9 @@ predictor = model.deploy(
     ),
     serializer=JSONSerializer(),
     deserializer=JSONDeserializer(),
+    wait=False,
 )
+session.wait_for_endpoint(predictor.endpoint_name, poll=1)
 assert predictor.predict([1.0, 2.0]) == [3.0, 6.0]
 found = session.sagemaker_client.describe_endpoint(EndpointName=predictor.endpoint_name)
 config = found["ProductionVariants"][0]["CurrentServerlessConfig"]

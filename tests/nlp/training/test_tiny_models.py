@@ -41,7 +41,10 @@ def test_no_answer_depends_on_other_texts(found: dict[str, Any]) -> None:
 
 def test_texts_that_break_tokenisers_keep_their_offsets(found: dict[str, Any]) -> None:
     assert found["syntax"]["offsets"]
-    assert found["syntax"]["counts"][:6] == [0, 0, 0, 3, 1, 4000]
+    *short, one_word, many = found["syntax"]["counts"][:6]
+    assert short == [0, 0, 0, 3]
+    assert 1 <= one_word <= 10  # one for each of its windows at most
+    assert many == 4000
 
 
 def test_the_card_names_the_share_alike_licence(found: dict[str, Any]) -> None:
