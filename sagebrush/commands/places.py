@@ -14,8 +14,10 @@ from sagebrush.samples import table
 from sagebrush.settings import COMPREHEND, Settings
 from sagebrush.store import census
 
-RECORDS = {"scaling-activity"}
+RECORDS = {"scaling-activity", "flywheel-iteration"}
 """Kinds of rows that tell what was done, and are nothing that anyone has."""
+TEXT = "comprehend"
+"""The service whose resources are listed by operations of another form (`job.comprehend`)."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,7 @@ def counts(chosen: Settings) -> dict[str, dict[str, int]]:
 
     Raises CommandError where the server has written nothing yet.
     """
-    kinds = services.running()
-    hidden = {name for name, kind in kinds.items() if not kind.listed} | RECORDS
+    hidden = services.running().keys() - listed() | RECORDS
     with beside.database(chosen) as stored:
         found = census.resources(stored.read, but=COMPREHEND)
         buckets = census.buckets(stored.read, (table.OWNER, COMPREHEND))
@@ -74,13 +75,18 @@ def counts(chosen: Settings) -> dict[str, dict[str, int]]:
     return {region: of for region, of in sorted(shown.items()) if of}
 
 
+def listed() -> set[str]:
+    """The kinds of what runs that the tables of commands show."""
+    kinds = services.running().items()
+    return {name for name, kind in kinds if kind.listed or kind.service == TEXT}
+
+
 def regions(chosen: Settings, server: Server) -> list[str]:
     """The server's own region, then the others in which its owner's account has a resource that
     commands list."""
-    listed = {name for name, kind in services.running().items() if kind.listed}
     with beside.database(chosen) as stored:
         found = census.resources(stored.read, server.account)
-    others = sorted(region for region, of in found.items() if listed & of.keys())
+    others = sorted(region for region, of in found.items() if listed() & of.keys())
     return list(dict.fromkeys([server.region, *others]))
 
 

@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from sagebrush.routing.endpoints import Endpoint, Route, Variant
-from sagebrush.routing.tallies import WIDTH, Spread, Subject, Tallies
+from sagebrush.routing.sample_sets import WIDTH, Spread
+from sagebrush.routing.tallies import Subject, Tallies
 from sagebrush.store import statistics
 from sagebrush.store.series import Point
 

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from sagebrush import services
 from sagebrush.commands import beside, places, running
-from sagebrush.commands.job import costs, facts, inside
+from sagebrush.commands.job import comprehend, costs, facts, inside
 from sagebrush.commands.running import CommandError
 from sagebrush.compute.local import usage
 from sagebrush.engine.running import Live, live
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     for region in regions:
         clients = {
             name: running.client(chosen, server, name, region)
-            for name in ("sagemaker", "cloudwatch")
+            for name in ("sagemaker", "cloudwatch", places.TEXT)
         }
         held = holding(chosen, server.account, region)
         for doc in described(clients["sagemaker"]):
@@ -77,6 +77,9 @@ def run(args: argparse.Namespace) -> int:
                 now,
             )
             lines.append((*((region,) if len(regions) > 1 else ()), *told))
+        for doc in comprehend.endpoints(clients[places.TEXT]):
+            asked = text_requests(clients["cloudwatch"], doc, now)
+            lines.append((*((region,) if len(regions) > 1 else ()), *text_row(doc, asked)))
     if not lines:
         print("no endpoints")
         return 0
@@ -147,26 +150,38 @@ def _memory(chosen: Settings, each: Live) -> int:
 
 def requests(client: Any, doc: Doc, now: dt.datetime) -> int:
     """Requests of the last minutes, of all variants."""
-    queries = [
-        {
-            "Id": f"m{place}",
-            "MetricStat": {
-                "Metric": {
-                    "Namespace": "AWS/SageMaker",
-                    "MetricName": "Invocations",
-                    "Dimensions": [
-                        {"Name": "EndpointName", "Value": doc["EndpointName"]},
-                        {"Name": "VariantName", "Value": variant["VariantName"]},
-                    ],
-                },
-                "Period": 60,
-                "Stat": "Sum",
-            },
-        }
-        for place, variant in enumerate(doc.get("ProductionVariants", ()))
-    ]
-    if not queries:
+    return _sum(
+        client,
+        [
+            _statistic(
+                ("AWS/SageMaker", "Invocations", "Sum"),
+                {"EndpointName": doc["EndpointName"], "VariantName": variant["VariantName"]},
+            )
+            for variant in doc.get("ProductionVariants", ())
+        ],
+        now,
+    )
+
+
+def text_requests(client: Any, doc: Doc, now: dt.datetime) -> int:
+    """Requests of the last minutes to an endpoint of a custom text model, but for those refused: each
+    is one sample of what they consumed."""
+    metric = ("AWS/Comprehend", "ConsumedInferenceUnits", "SampleCount")
+    return _sum(client, [_statistic(metric, {"EndpointArn": doc["EndpointArn"]})], now)
+
+
+def _statistic(metric: tuple[str, str, str], dimensions: Mapping[str, str]) -> Doc:
+    """A statistic of a metric: (namespace, name, statistic)."""
+    namespace, name, statistic = metric
+    named = [{"Name": key, "Value": value} for key, value in dimensions.items()]
+    of = {"Namespace": namespace, "MetricName": name, "Dimensions": named}
+    return {"Metric": of, "Period": 60, "Stat": statistic}
+
+
+def _sum(client: Any, statistics: Sequence[Doc], now: dt.datetime) -> int:
+    if not statistics:
         return 0
+    queries = [{"Id": f"m{n}", "MetricStat": each} for n, each in enumerate(statistics)]
     start = now - dt.timedelta(minutes=RECENT)
     found = client.get_metric_data(MetricDataQueries=queries, StartTime=start, EndTime=now)
     return int(sum(sum(each["Values"]) for each in found["MetricDataResults"]))
@@ -185,6 +200,17 @@ def row(
         return name, state, load, memory, instances(doc, groups), "-", "-"
     month = _dollars(costs.priced(groups, MONTH))
     return name, state, load, memory, instances(doc, groups), so_far(doc, held, now), month
+
+
+def text_row(doc: Doc, asked: int) -> tuple[str, ...]:
+    """One line of the table, for an endpoint of a custom text model."""
+    status: str = doc["Status"]
+    state = "answers" if status == "IN_SERVICE" else status
+    if doc.get("Message"):
+        state = f"{state}: {doc['Message'][:80]}"
+    load = f"{asked:,} request{'' if asked == 1 else 's'}"
+    name = comprehend.name(doc["EndpointArn"])
+    return name, state, load, "-", comprehend.units(doc), NOT_KNOWN, NOT_KNOWN
 
 
 def so_far(doc: Doc, held: Held, now: dt.datetime) -> str:

@@ -1,4 +1,4 @@
-"""`jobs` without a part: a table of all jobs, endpoints and notebook instances, newest first."""
+"""`jobs` without a part: a table of all jobs, endpoints, notebook instances and text models, newest first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from sagebrush import services
 from sagebrush.commands import places, running
-from sagebrush.commands.job import costs, facts, inside, named, progress, trials
+from sagebrush.commands.job import comprehend, costs, facts, inside, named, progress, trials
 from sagebrush.commands.job.costs import Bill
 from sagebrush.commands.running import CommandError
 from sagebrush.engine.running import Live
@@ -28,6 +28,7 @@ def run(args: argparse.Namespace) -> int:
     sizes, kinds = _sizes(chosen, server.account), named.listed(services.running())
     regions = places.regions(chosen, server)
     clients = {each: named.clients(chosen, server, kinds, each) for each in regions}
+    texts = {each: running.client(chosen, server, places.TEXT, each) for each in regions}
     bills = {region: Bill() for region in regions}
     lines = []
     for kind in kinds:
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
             size = sizes.get(region, {}).get(each.name, "")
             told = row(clients[region][kind.service], each, size, bills[region])
             lines.append((kind.label, *((region,) if len(regions) > 1 else ()), *told))
+    lines += comprehend.lines(texts, args.n)
     if not lines:
         print("nothing yet")
         return 0
