@@ -31,6 +31,12 @@ class Found:
     etag: str
 
 
+def located(uri: str) -> tuple[str, str]:
+    """The bucket and the key, or prefix of keys, of an S3 URI."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
 class Storage:
     """S3 by a boto3 client. `clock` and `sleep` are the time module's, or a test's."""
 
@@ -44,7 +50,7 @@ class Storage:
         self._clock = clock
         self._sleep = sleep
 
-    def listed(self, bucket: str, prefix: str, without: str) -> Iterator[Found]:
+    def listed(self, bucket: str, prefix: str, without: str | None = None) -> Iterator[Found]:
         """The objects whose keys begin with the prefix, in the order of their keys; not folders, and
         none whose key begins with `without`. Raises JobFailed."""
         token: dict[str, str] = {}
@@ -52,11 +58,17 @@ class Storage:
             wanted = {"Bucket": bucket, "Prefix": prefix, **token}
             page = self._patiently(lambda w=wanted: self._client.list_objects_v2(**w), NO_READ)
             for each in page.get("Contents", ()):
-                if not each["Key"].endswith("/") and not each["Key"].startswith(without):
+                key: str = each["Key"]
+                if not key.endswith("/") and not (without and key.startswith(without)):
                     yield Found(each["Key"], each["Size"], each["ETag"])
             if not page.get("IsTruncated"):
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def found(self, bucket: str, key: str) -> Found | None:
+        """The object of that key; None where there is none. Raises JobFailed."""
+        first = next(self.listed(bucket, key), None)  # keys are in order
+        return first if first is not None and first.key == key else None
 
     def blocks(self, bucket: str, found: Found) -> Iterator[bytes]:
         """The object's bytes. Raises JobFailed where it cannot be read, or is another one now."""

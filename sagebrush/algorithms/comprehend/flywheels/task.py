@@ -16,7 +16,7 @@ from typing import Any
 from .. import failures, program, storage
 from ..failures import JobFailed
 from ..program import Stopped, Stopping
-from ..storage import Found, Storage
+from ..storage import Storage
 
 TOLD, DID = "order.json", "result.json"
 
@@ -35,7 +35,7 @@ class Task:
 
     def put(self, uri: str, file: Path) -> None:
         """The object at the URI is what the file holds. Raises JobFailed."""
-        self.storage.put(*place(uri), file)
+        self.storage.put(*storage.located(uri), file)
 
     def write(self, uri: str, text: str) -> None:
         """The object at the URI is the text in UTF-8. Raises JobFailed."""
@@ -56,24 +56,13 @@ Run = Callable[[Task], Mapping[str, Any]]
 """The result of a task. Raises JobFailed."""
 
 
-def place(uri: str) -> tuple[str, str]:
-    """(bucket, key) of an S3 URI."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
-
-
 def blocks(given: Storage, uri: str) -> Iterator[bytes]:
     """The bytes of the object at the URI. Raises JobFailed."""
-    bucket, key = place(uri)
-    return given.blocks(bucket, _found(given, bucket, key))
-
-
-def _found(given: Storage, bucket: str, key: str) -> Found:
-    for found in given.listed(bucket, key, "\0"):
-        if found.key == key:
-            return found
-        break
-    raise JobFailed(failures.NO_READ)
+    bucket, key = storage.located(uri)
+    found = given.found(bucket, key)
+    if found is None:
+        raise JobFailed(failures.NO_READ)
+    return given.blocks(bucket, found)
 
 
 def run(work: Run, arguments: Sequence[str]) -> None:

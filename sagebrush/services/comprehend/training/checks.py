@@ -108,6 +108,7 @@ def _classifier(config: Doc, mode: str) -> None:
             "TestS3Uri must be given both of the annotations and of the Documents, or of neither."
         )
     readers.check(config.get("DocumentReaderConfig"))
+    readers.require_offered(config.get("DocumentReaderConfig"))
 
 
 def _recognizer(config: Doc) -> None:

@@ -159,6 +159,9 @@ CLASSIFIERS = [
      "InvalidRequestException", "TestS3Uri must be given both"),
     (of_data(**PAGES, Documents={"S3Uri": "s3://bucket/d"}, DocumentReaderConfig={
         "DocumentReadAction": "TEXTRACT_ANALYZE_DOCUMENT"}), "InvalidRequestException", "FeatureTypes"),
+    (of_data(**PAGES, Documents={"S3Uri": "s3://bucket/d"}, DocumentReaderConfig={
+        "DocumentReadAction": "TEXTRACT_DETECT_DOCUMENT_TEXT",
+        "DocumentReadMode": "FORCE_DOCUMENT_READ_ACTION"}), "InvalidRequestException", "Textract"),
     (of_data(DataFormat="AUGMENTED_MANIFEST", AugmentedManifests=[
         {"S3Uri": f"s3://bucket/{'m' * 1000}", "AnnotationDataS3Uri": f"s3://bucket/{'a' * 1000}",
          "SourceDocumentsS3Uri": f"s3://bucket/{'s' * 1000}", "AttributeNames": ["n" * 60] * 5}] * 5),

@@ -11,8 +11,6 @@ from ...failures import JobFailed
 from ...storage import Storage
 from .examples import Example, Place
 
-NONE = "\0"
-"""How no key of a user's file begins: none is left out of a list of objects."""
 MOST, SKIPPED = 50 << 20, 10_000
 """Bytes of a file, and documents that cannot be read, at most."""
 
@@ -63,7 +61,7 @@ def _document(storage: Storage, folder: tuple[str, str], name: str) -> Any:
     reading = importlib.import_module("nlp.documents")
     bucket, prefix = folder
     key = f"{prefix}{name}" if not prefix or prefix.endswith("/") else f"{prefix}/{name}"
-    found = next((each for each in storage.listed(bucket, key, NONE) if each.key == key), None)
+    found = storage.found(bucket, key)
     if found is None:
         raise _Unread("DOCUMENT_NOT_FOUND", "There is no such document.")
     if found.size > MOST:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ... import failures
 from ...failures import JobFailed
-from ...storage import Found, Storage
+from ...storage import Found, Storage, located
 from . import examples, native, sampling
 from .examples import Example
 from .native import Skipped
@@ -141,16 +141,16 @@ class _Reader:
         for name, blocks in self._files(uri):
             if self._config.get("DocumentType") == NATIVE:
                 places = examples.places_of_csv(name, blocks, delimiter)
-                folder = _place(self._config["Documents"][which])
+                folder = located(self._config["Documents"][which])
                 yield from native.read(self._storage, folder, places, self._skipped)
             else:
                 yield from examples.of_csv(name, blocks, delimiter)
 
     def _files(self, uri: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         """The name and the content of each file whose key begins with the URI's. Raises JobFailed."""
-        bucket, prefix = _place(uri)
+        bucket, prefix = located(uri)
         there = False
-        for found in self._storage.listed(bucket, prefix, native.NONE):
+        for found in self._storage.listed(bucket, prefix):
             there = True
             self._size += found.size
             if self._size > BYTES:
@@ -158,12 +158,6 @@ class _Reader:
             yield _name(found), self._storage.blocks(bucket, found)
         if not there:
             raise JobFailed(failures.NOTHING)
-
-
-def _place(uri: str) -> tuple[str, str]:
-    """The bucket and the key."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
 
 
 def _name(found: Found) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from ... import documents, failures
 from ...failures import JobFailed
-from ...storage import Found, Storage
+from ...storage import Found, Storage, located
 from . import inputs
 from .annotated import Annotated, Mention, Place, Sets, annotated, too_large
 from .annotations import CORPUS, DOCUMENT
@@ -131,7 +131,7 @@ def _pages(
         held = {(bucket, each.key): each for each in found}
     total = 0
     for place, told in _lines(storage, manifest["S3Uri"]):
-        bucket, key = inputs.located(_reference(place, told, manifest["AttributeNames"]))
+        bucket, key = located(_reference(place, told, manifest["AttributeNames"]))
         file = Place(key.rpartition("/")[2])
         found = held.get((bucket, key)) or _object(storage, bucket, key)
         total += found.size
@@ -145,10 +145,10 @@ def _pages(
 
 
 def _object(storage: Storage, bucket: str, key: str) -> Found:
-    for each in storage.listed(bucket, key, inputs.NONE):
-        if each.key == key:
-            return each
-    raise JobFailed(failures.NOTHING)
+    found = storage.found(bucket, key)
+    if found is None:
+        raise JobFailed(failures.NOTHING)
+    return found
 
 
 def _reference(place: Place, told: Mapping[str, Any], names: Sequence[str]) -> str:

@@ -8,26 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from ... import documents, failures
 from ...documents import Document
 from ...failures import JobFailed
-from ...storage import Found, Storage
+from ...storage import Found, Storage, located
 from .annotated import Place, too_large
 
-NONE = "\0"
-"""No key begins with it."""
 THREADS = 4
 """Files that are read at once."""
-
-
-def located(uri: str) -> tuple[str, str]:
-    """The bucket and the key, or prefix of keys, of an S3 URI."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
 
 
 def files(storage: Storage, uri: str) -> tuple[str, list[Found]]:
     """The bucket, and the object that the URI names, or else those that its key is a prefix of. Raises
     JobFailed where there is none."""
     bucket, prefix = located(uri)
-    found = list(storage.listed(bucket, prefix, NONE))
+    found = list(storage.listed(bucket, prefix))
     if not found:
         raise JobFailed(failures.NOTHING)
     return bucket, [each for each in found if each.key == prefix] or found
