@@ -1,4 +1,4 @@
-"""The encoder that ships answers as its card says. Needs SAGEBRUSH_EVAL_DATA."""
+"""The models that ship reach the goals set for them on validation texts. Needs SAGEBRUSH_EVAL_DATA."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ def test_validation_texts_are_read_right(nlp: Environment) -> None:  # noqa: F81
     )
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)
-    assert found["sst2"] >= 0.82
-    assert found["newsmtsc"] >= 0.72
-    assert found["davidson"] >= 0.92
+    goals = {
+        "sst2": 0.85,
+        "newsmtsc": 0.70,
+        "davidson": 0.92,
+        "wnut17 all F1": 0.40,
+        "btc all F1": 0.72,
+        "DetectPiiEntities: all, exact F1": 0.80,
+        "upos_f1": 0.95,
+    }
+    assert {name: found[name] for name, goal in goals.items() if found[name] < goal} == {}

@@ -105,7 +105,10 @@ def _job(label: str, each: Doc) -> Listed:
 
 def _model(label: str, arn: str, each: Doc, metadata: str) -> Listed:
     metrics = each.get(metadata, {}).get("EvaluationMetrics", {})
-    said = f"F1 {metrics['F1Score']:.3f}" if "F1Score" in metrics else ""
+    value = metrics.get("F1Score")
+    if value is not None and value > 1:  # recognizers' are in percent, as AWS's
+        value /= 100
+    said = "" if value is None else f"F1 {value:.3f}"
     created = each.get("SubmitTime") or each["CreationTime"]
     told = _together(said, each, "TrainingStartTime")
     return Listed(label, name(arn), each["Status"], created, told)

@@ -172,12 +172,20 @@ def finish(shop: Workshop, chosen: Sequence[Task], say: Say) -> None:
     """All steps after learning."""
     export(shop, chosen)
     calibrate(shop, chosen, say)
-    if any(task.kind is Kind.TOKENS for task in chosen):
-        taggers = importlib.import_module(".taggers", __package__)
-        told = taggers.finish(evaluation.session(shop.out / GRAPH), chosen, shop.reader(), say)
-        importlib.import_module("...confidence", __name__).save(shop.out / CONFIDENCE, told)
+    spans = tagged(shop, chosen, say)
     baselines = toxicity.baselines(shop.data) if "toxicity" in [t.name for t in chosen] else {}
     for name, value in baselines.items():
         say(f"  TF-IDF + logistic regression: {name:30} {value:.3f}")
-    card.write(shop.out, baselines)
+    card.write(shop.out, baselines, spans)
     say(f"written: {shop.out / GRAPH} and its card")
+
+
+def tagged(shop: Workshop, chosen: Sequence[Task], say: Say) -> dict[str, dict[str, float]]:
+    """The file says how sure the taggers' spans are; the figures of those that are told, by head."""
+    if not any(task.kind is Kind.TOKENS for task in chosen):
+        return {}
+    taggers = importlib.import_module(".taggers", __package__)
+    told = taggers.finish(evaluation.session(shop.out / GRAPH), chosen, shop.reader(), say)
+    save = importlib.import_module("...confidence", __name__).save
+    save(shop.out / CONFIDENCE, {name: each.confidence for name, each in told.items()})
+    return {name: each.figures for name, each in told.items()}

@@ -1,12 +1,13 @@
 """The last step for taggers: how sure their spans are, and the figures of what is then found.
 
-fitted = finish(graph, tasks, reader, say)      # of the tasks of kind TOKENS
-confidence.save(folder / confidence.FILE, fitted)
+finished = finish(graph, tasks, reader, say)      # of the tasks of kind TOKENS
+confidence.save(folder / confidence.FILE, {name: each.confidence for name, each in finished.items()})
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .. import personal
@@ -22,6 +23,14 @@ from .tasks import Kind, Task
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Finished:
+    """What is fitted for a tagger, and the figures of the spans that are then told."""
+
+    confidence: Confidence
+    figures: dict[str, float]
+
+
 def answers(graph: Any, task: Task, reader: Reader) -> list[Answer]:
     """What the graph says of the task's validation examples."""
     examples = encode(task, task.valid, reader)
@@ -32,49 +41,55 @@ def answers(graph: Any, task: Task, reader: Reader) -> list[Answer]:
     ]
 
 
-def finish(graph: Any, tasks: Sequence[Task], reader: Reader, say: Say) -> dict[str, Confidence]:
-    """What is fitted for each tagger, by its head's name; its figures are said.
+def finish(graph: Any, tasks: Sequence[Task], reader: Reader, say: Say) -> dict[str, Finished]:
+    """What is fitted for each tagger, by its head's name, with its figures, which are said as well.
 
     The calibration error is that of a fit on every second example, over the others.
     """
-    fitted = {}
+    finished = {}
     for task in tasks:
         if task.kind is Kind.TOKENS:
             told = answers(graph, task, reader)
             half = confidence.fit(told[::2], task.labels)
             rest = confidence.found(told[1::2], task.labels, half)
             error = confidence.calibration_error(*confidence.outcomes(told[1::2], rest))
-            fitted[task.name] = confidence.fit(told, task.labels)
-            say(f"{task.name}: {fitted[task.name]}, calibration error {error:.3f}")
-            figured(task, told, fitted[task.name], say)
-    return fitted
+            fitted = confidence.fit(told, task.labels)
+            say(f"{task.name}: {fitted}")
+            figures = {"calibration error of spans": error, **figured(task, told, fitted)}
+            for name, value in figures.items():
+                say(f"  {name:44} {value:.3f}")
+            finished[task.name] = Finished(fitted, figures)
+    return finished
 
 
-def figured(task: Task, told: Sequence[Answer], fitted: Confidence, say: Say) -> None:
-    """The figures of spans are said: of each set, and of personal data also beside its rules."""
+def figured(task: Task, told: Sequence[Answer], fitted: Confidence) -> dict[str, float]:
+    """The figures of spans: of each set, and of personal data also beside its rules."""
     spans = confidence.found(told, task.labels, fitted)
-    for source, figures in confidence.by_set(told, spans).items():
-        line = ", ".join(f"{label} {value:.3f}" for label, value in figures.items())
-        say(f"  {source}: {line}")
+    figures = {
+        f"{source} {label} F1": value
+        for source, found in confidence.by_set(told, spans).items()
+        for label, value in found.items()
+    }
     if task.name == personal.HEAD:
         texts = [each.example.text for each in told]
         truth = [each.example.spans for each in told]
         tagger = [personal.in_aws(text, each) for text, each in zip(texts, spans, strict=True)]
         for name, found in (
-            ("tagger", tagger),
-            ("rules", find(texts)),
-            ("both", find(texts, tagger)),
+            ("tagger alone", tagger),
+            ("rules alone", find(texts)),
+            ("DetectPiiEntities", find(texts, tagger)),
         ):
-            say(f"  {name}: {_line(texts, truth, found)}")
+            figures |= {f"{name}: {what}": value for what, value in _of(texts, truth, found)}
+    return figures
 
 
-def _line(
+def _of(
     texts: Sequence[str], truth: Sequence[Sequence[Span]], found: Sequence[Sequence[Span]]
-) -> str:
-    exact = pii_figures.exact(texts, truth, found)
+) -> Iterator[tuple[str, float]]:
+    """(what, value) of personal data in AWS's types."""
     words = pii_figures.words(texts, truth, found)
-    return (
-        f"exact F1 {exact.get('all', 0.0):.3f}, touching F1 {pii_figures.touching(truth, found):.3f},"
-        f" words F1 {words['F1']:.3f} F2 {words['F2']:.3f}; exact by type: "
-        + ", ".join(f"{label} {value:.3f}" for label, value in exact.items() if label != "all")
-    )
+    for label, value in pii_figures.exact(texts, truth, found).items():
+        yield f"{label}, exact F1", value
+    yield "all, touching F1", pii_figures.touching(truth, found)
+    yield "words F1", words["F1"]
+    yield "words F2", words["F2"]

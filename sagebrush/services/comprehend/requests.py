@@ -23,7 +23,7 @@ def refuse(words: str) -> NoReturn:
 
 def unavailable(words: str) -> AwsError:
     """The error for a resource that is not in the status that a request needs."""
-    return AwsError("ResourceUnavailableException", words, 404)
+    return AwsError("ResourceUnavailableException", words)
 
 
 def place(uri: str) -> tuple[str, str]:

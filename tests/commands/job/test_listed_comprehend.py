@@ -76,6 +76,13 @@ def test_each_kind_has_its_lines(local_noon: str) -> None:
                 "ClassifierMetadata": {"EvaluationMetrics": {"F1Score": 0.93251}},
             }
         ],
+        "entity_recognizers": [
+            {
+                "EntityRecognizerArn": f"{ROOT}:entity-recognizer/terms",
+                **{"Status": "TRAINED", "SubmitTime": NOON},
+                "RecognizerMetadata": {"EvaluationMetrics": {"F1Score": 87.5}},
+            }
+        ],
         "flywheels": [
             {"FlywheelArn": f"{ROOT}:flywheel/wheel", "Status": "ACTIVE", "CreationTime": NOON}
         ],
@@ -85,6 +92,7 @@ def test_each_kind_has_its_lines(local_noon: str) -> None:
         ("sentiment-detection", "reviews", "COMPLETED", local_noon, f"{'a' * 32}; 1 min 15 s"),
         ("sentiment-detection", "b" * 32, "FAILED", local_noon, "The role may not read it"),
         ("document-classifier", "tickets/version/v2", "TRAINED", local_noon, "F1 0.933; 1 min 15 s"),
+        ("entity-recognizer", "terms", "TRAINED", local_noon, "F1 0.875"),
         ("flywheel", "wheel", "ACTIVE", local_noon, ""),
         ("text-endpoint", "live", "IN_SERVICE", local_noon,
          "1 of 2 inference units of tickets/version/v2"),

@@ -37,7 +37,7 @@ async def classify_document(ctx: Ctx, request: Doc) -> Doc:
     """The classes or labels of the document, by the classifier of the endpoint.
 
     Raises InvalidRequestException for AWS's prompt safety and for files that cannot be read,
-    ResourceNotFoundException (404) where there is no such endpoint, ResourceUnavailableException (404)
+    ResourceNotFoundException (400) where there is no such endpoint, ResourceUnavailableException (400)
     while it is not in service, and TextSizeLimitExceededException.
     """
     arn = Arn.parse(request["EndpointArn"])

@@ -133,7 +133,7 @@ def _rows(ctx: Ctx, kind: str) -> list[Row]:
 
 
 def _row(ctx: Ctx, request: Doc) -> Row:
-    """The endpoint's row. Raises ResourceNotFoundException (404), as one that Application Auto Scaling
+    """The endpoint's row. Raises ResourceNotFoundException (400), as one that Application Auto Scaling
     knows for what is gone."""
     row = arns.row_of(ctx, request["EndpointArn"])
     if row is None:

@@ -41,7 +41,7 @@ def create_flywheel(ctx: Ctx, request: Doc) -> Doc:
     """The flywheel is CREATING; so it is where the same request was sent with that token before.
 
     Raises InvalidRequestException, KmsKeyValidationException, TooManyTagsException,
-    ResourceNotFoundException and ResourceUnavailableException (404) for the model,
+    ResourceNotFoundException and ResourceUnavailableException (400) for the model,
     UnsupportedLanguageException, and ResourceInUseException for a name that is taken.
     """
     checks.new(request)
@@ -149,7 +149,7 @@ def delete_flywheel(ctx: Ctx, request: Doc) -> Doc:
     stay.
 
     Raises ResourceNotFoundException, ResourceInUseException (400) while an iteration runs or a data set
-    is created, and ResourceUnavailableException (404) while it is created itself.
+    is created, and ResourceUnavailableException (400) while it is created itself.
     """
     row = members.required(ctx, request["FlywheelArn"], facts.FLYWHEEL)
 

@@ -53,7 +53,7 @@ def _start(family: Family, ctx: Ctx, request: Doc) -> Doc:
     """The job is SUBMITTED; so it is where the same request was sent with that token before.
 
     Raises InvalidRequestException, ResourceNotFoundException, KmsKeyValidationException,
-    TooManyTagsException, TooManyRequestsException (429) for more than ACTIVE jobs at once, and
+    TooManyTagsException, TooManyRequestsException for more than ACTIVE jobs at once, and
     ResourceInUseException where the token is another request's, and ResourceUnavailableException
     where the custom model is not trained.
     """
@@ -116,14 +116,13 @@ def _room(row: Row, rows: Reader) -> None:
             "TooManyRequestsException",
             f"The account has {ACTIVE} active jobs of this type, as many as it may have at once."
             " Resubmit your request later.",
-            429,
         )
 
 
 def _row(ctx: Ctx, family: Family, job_id: str) -> Row:
     row = ctx.world.rows.get(ctx.account, ctx.region, family.kind, job_id)
     if row is None:
-        raise AwsError("JobNotFoundException", MISSING, 404)
+        raise AwsError("JobNotFoundException", MISSING)
     return row
 
 
@@ -163,7 +162,7 @@ def _stop(family: Family, ctx: Ctx, request: Doc) -> Doc:
 
     row = ctx.world.rows.update(_row(ctx, family, request["JobId"]).id, change)
     if row is None:
-        raise AwsError("JobNotFoundException", MISSING, 404)
+        raise AwsError("JobNotFoundException", MISSING)
     ctx.world.wake()
     return {"JobId": row.name, "JobStatus": row.status}
 
@@ -178,7 +177,7 @@ def _closed(ctx: Ctx, request: Doc) -> Doc:
 
 def _no_job(ctx: Ctx, request: Doc) -> Doc:
     """Raises JobNotFoundException."""
-    raise AwsError("JobNotFoundException", MISSING, 404)
+    raise AwsError("JobNotFoundException", MISSING)
 
 
 def _no_jobs(ctx: Ctx, request: Doc) -> Doc:

@@ -40,8 +40,8 @@ def of_request(ctx: Ctx, request: Doc, member: str) -> Trained | None:
 
 
 def of_flywheel(ctx: Ctx, arn: str) -> Trained:
-    """The active model of the flywheel. Raises ResourceNotFoundException (404), and
-    ResourceUnavailableException (404) where it has none that is trained."""
+    """The active model of the flywheel. Raises ResourceNotFoundException (400), and
+    ResourceUnavailableException (400) where it has none that is trained."""
     active = arns.require(ctx, arn).doc.get("ActiveModelArn")
     if active is None:
         raise unavailable("The flywheel has no active model.")
@@ -49,7 +49,7 @@ def of_flywheel(ctx: Ctx, arn: str) -> Trained:
 
 
 def of_arn(ctx: Ctx, arn: str) -> Trained:
-    """The model. Raises ResourceNotFoundException (404), and ResourceUnavailableException (404) where it is
+    """The model. Raises ResourceNotFoundException (400), and ResourceUnavailableException (400) where it is
     not trained."""
     row = arns.require(ctx, arn)
     archive = _archive(row)
@@ -67,4 +67,4 @@ def _archive(row: Row) -> str | None:
 
 def unavailable(words: str) -> AwsError:
     """The error for what is there and cannot be used now."""
-    return AwsError("ResourceUnavailableException", f"RESOURCE_UNAVAILABLE: {words}", 404)
+    return AwsError("ResourceUnavailableException", f"RESOURCE_UNAVAILABLE: {words}")

@@ -17,7 +17,7 @@ from ...storage import Storage
 from . import inputs, tables
 from .annotated import Annotated, Mention, Place, Sets, annotated
 
-DOCUMENT, CORPUS = 5_000, 100 << 20
+DOCUMENT, CORPUS = 5_000, 200 << 20
 """Bytes of a document, and of all (guidelines and quotas)."""
 COLUMNS = ("File", "Begin Offset", "End Offset", "Type")
 LINE = "Line"

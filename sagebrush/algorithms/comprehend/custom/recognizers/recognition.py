@@ -26,7 +26,7 @@ from ..trained import Trained
 from . import annotations, chain_fit, entity_lists, ground_truth, span_metrics
 from .annotated import Annotated, Mention, Sets
 
-FEWEST, MOST = 3, 120_000
+FEWEST, MOST = 3, 200_000
 FEWEST_PAGES, MOST_PAGES = 250, 10_000
 """Documents, and annotated pages of PDF files (guidelines and quotas)."""
 SMALLEST = 5_000
