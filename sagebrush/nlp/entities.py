@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from . import grammar, pii
 from .confidence import Confidence
 from .events import events
-from .spans import Span
+from .spans import Apart, Span
 from .tagging import bare, on_one_line, told
 
 if TYPE_CHECKING:  # it loads ONNX Runtime
@@ -119,28 +119,24 @@ _APOSTROPHES = frozenset((
 
 def merged(text: str, named: Sequence[Span]) -> list[Span]:
     """Names with the dates, quantities and events that rules find in the text."""
-    spans = list(named)
+    spans = Apart(named)
     for date in grammar.dates(text):
-        if not any(_overlap(date, each) and not _within(each, date) for each in spans):
-            spans = [*(each for each in spans if not _within(each, date)), date]
+        if all(_within(each, date) for each in spans.over(date)):
+            spans.put(date)
     for event in events(text):
-        others = [each for each in spans if _overlap(event, each)]
-        if all(_within(each, event) and _gives_way(text, each) for each in others):
-            spans = [*(each for each in spans if each not in others), event]
+        if all(_within(each, event) and _gives_way(text, each) for each in spans.over(event)):
+            spans.put(event)
     for found in pii.find([text])[0]:
         if found.label in NUMBERS:
-            others = [each for each in spans if _overlap(each, found)]
+            others = spans.over(found)
             company = _company(text, found, others) if found.label == "URL" else None
-            told = company or replace(found, label="OTHER")
-            spans = [each for each in spans if not _overlap(each, told)]
-            spans.append(told)
+            spans.put(company or replace(found, label="OTHER"))
     for quantity in grammar.quantities(text):
-        others = [each for each in spans if _overlap(quantity, each)]
-        if others:
-            spans += _number_before(text, quantity, min(others))
-        else:
-            spans.append(quantity)
-    return sorted(spans)
+        others = spans.over(quantity)
+        told = _number_before(text, quantity, others[0]) if others else [quantity]
+        for each in told:
+            spans.put(each)
+    return spans.all()
 
 
 def _company(text: str, url: Span, others: Sequence[Span]) -> Span | None:
@@ -179,10 +175,6 @@ def _gives_way(text: str, name: Span) -> bool:
     if name.label == "DATE":
         return text[name.begin : name.end].isdigit()
     return name.label in VAGUE or name.score < DOUBTFUL
-
-
-def _overlap(one: Span, other: Span) -> bool:
-    return one.begin < other.end and other.begin < one.end
 
 
 def _within(one: Span, other: Span) -> bool:

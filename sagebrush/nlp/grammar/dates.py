@@ -36,7 +36,9 @@ def dates(text: str) -> list[Span]:
     atoms = [atom for atom in _atoms(lower) if not _is_other(text, lower, atom)]
     spans = []
     for begin, end, kind in _joined(lower, atoms):
-        begin = _with_what_precedes(lower, begin, kind)
+        longer = _with_what_precedes(lower, begin, kind)
+        if not spans or longer >= spans[-1].end:  # what precedes may be the date before
+            begin = longer
         spans.append(Span(begin, end, LABEL, SCORES[kind]))
     return spans
 

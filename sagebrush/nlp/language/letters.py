@@ -23,7 +23,9 @@ GAP, LETTER, MARK, QUOTE, UNSEEN, END = range(6)
 _IDEOGRAPHS = 0x20000
 """From here on there are only ideographs, and then planes without letters."""
 
-_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+\.[\w.-]+|(?<!\w)@\w+", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"(?:https?://|www\.)\S+|(?<![\w.+-])[\w.+-]++@[\w-]+\.[\w.-]+|(?<!\w)@\w+", re.IGNORECASE
+)
 _QUOTES = "'’ʼ‘ʻ`"
 _ENDS = ".!?…\n\r\v\f\x85\u2028\u2029。！？｡।॥؟۔։።"
 

@@ -82,10 +82,15 @@ def _plain(text: str, at: int, end: int) -> int:
             and text[place + 1].isalpha()
         ):
             place += 1
-    while place > at + 1 and unicodedata.category(text[place - 1]) == "Cf":
+    stop = place
+    while place > at and unicodedata.category(text[place - 1]) == "Cf":
         place -= 1
     if place > at:
         return place
+    if (
+        stop > at
+    ):  # nothing but what nobody sees: as one, or a long run is read again at each of its signs
+        return stop
     place = at + 1
     while place < end and (_modifies(text[place]) or text[place - 1] == "\u200d"):
         place += 1

@@ -99,3 +99,11 @@ def test_non_breaking_spaces_and_typographic_apostrophes() -> None:
     assert found("on July\u00a04,\u00a02020 at five o’clock") == [
         "July\u00a04,\u00a02020 at five o’clock"
     ]
+
+
+def test_what_precedes_a_date_is_not_the_date_before() -> None:
+    text = "yesterday evening of May 5, 2020"
+    assert [text[each.begin : each.end] for each in dates(text)] == [
+        "yesterday evening",
+        "May 5, 2020",
+    ]
