@@ -16,8 +16,8 @@ import numpy
 
 CHARACTERS = (2, 3, 4, 5)
 """Lengths of the runs of characters, the spaces around a word included."""
-READ = 50_000
-"""Characters of a text that are read."""
+READ = 20_000
+"""Characters of a text that are read; of a training document no more are kept."""
 _WORD = re.compile(r"\w+")
 _SPACE = 32
 _PRIME = numpy.uint64(0x100000001B3)

@@ -7,6 +7,7 @@ kept. In languages other than English, of which the encoder has learned nothing,
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ import numpy
 
 from ..calibration import softmax
 from ..syntax.states import States, of_tokens
-from ..text.sentences import sentences
+from ..text.sentences import parts, sentences
 from .attributes import attributes
 from .words import words
 
@@ -27,6 +28,8 @@ DIRECTIONS = 50
 """Directions of states that are kept."""
 SAMPLE = 20_000
 """Words that directions are found from."""
+PART = 10_000
+"""Characters that the encoder reads together: a token's states take kilobytes."""
 LONGEST = 500
 """Words that are read in one sequence: of a longer text whole sentences, as many as fit."""
 Places = list[tuple[int, int]]
@@ -90,20 +93,20 @@ class Reader:
     def _numbers(self, text: str, places: Places) -> numpy.ndarray:
         if self._encoder is None or self._directions is None or not places:
             return numpy.zeros((len(places), self.numbers), numpy.float32)
-        told = _of_words(self._encoder, text, places)
-        size = sum(_sizes(self._encoder))
-        states = (told[:, size:] - self._directions.mean) @ self._directions.axes
-        return numpy.concatenate((told[:, :size], states), 1)
+        size, rows = sum(_sizes(self._encoder)), []
+        for told in _of_words(self._encoder, text, places):
+            states = (told[:, size:] - self._directions.mean) @ self._directions.axes
+            rows.append(numpy.concatenate((told[:, :size], states), 1))
+        return numpy.concatenate(rows)
 
 
 def directions(texts: Iterable[str], encoder: Encoder) -> Directions:
     """The main directions of the states of the texts' words (principal components), of which each is
     scaled so that its variance is what its standard deviation was."""
     size, held, count = sum(_sizes(encoder)), [], 0
-    for text in texts:
-        if places := words(text):
-            held.append(_of_words(encoder, text, places)[:, size:])
-            count += len(places)
+    for told in (part for text in texts for part in _of_words(encoder, text, words(text))):
+        held.append(told[:, size:])
+        count += len(told)
         if count >= SAMPLE:
             break
     states = numpy.concatenate(held).astype(numpy.float64)
@@ -115,7 +118,22 @@ def directions(texts: Iterable[str], encoder: Encoder) -> Directions:
     return Directions(mean.astype(numpy.float32), (axes[:, chosen] * scale).astype(numpy.float32))
 
 
-def _of_words(encoder: Encoder, text: str, places: Places) -> numpy.ndarray:
+def _of_words(encoder: Encoder, text: str, places: Places) -> Iterator[numpy.ndarray]:
+    """What the encoder says of the text's words, a part of the text at a time, so that not all is held.
+
+    A word belongs to the part where it begins: of one without a space, longer than a part, the rest is not
+    read.
+    """
+    first = 0
+    for begin, end in parts(text, PART):
+        last = bisect_left(places, (end,), first)
+        if last > first:
+            inside = [(at - begin, min(until, end) - begin) for at, until in places[first:last]]
+            yield _of_part(encoder, text[begin:end], inside)
+        first = last
+
+
+def _of_part(encoder: Encoder, text: str, places: Places) -> numpy.ndarray:
     """[words, ..]: the probabilities of the heads' classes, then states; of a word of several tokens their
     means, of one without tokens 0."""
     sizes = _sizes(encoder)

@@ -1,7 +1,8 @@
 """Word documents (.docx): ISO/IEC 29500, WordprocessingML.
 
 The text of the body as it stands after tracked changes: paragraphs and line breaks as line feeds, tabs as
-tabs. Pages are told apart by page breaks and by where Word last broke them; without either all is one page.
+tabs; a paragraph that was deleted or moved away leaves its line feed. Pages are told apart by page breaks
+and by where Word last broke them; without either all is one page.
 Headers, footers, notes and comments are left out.
 """
 
@@ -20,16 +21,27 @@ _NAMESPACES = (
     "http://schemas.openxmlformats.org/wordprocessingml/2006/main",
     "http://purl.oclc.org/ooxml/wordprocessingml/main",
 )
-_FALLBACK = "http://schemas.openxmlformats.org/markup-compatibility/2006 Fallback"
+# What stands in an element that is not of the text: what was deleted, what was moved to another place, where
+# it stands too, and what is for programs that do not know the element beside it.
+_HIDDEN = {
+    "http://schemas.openxmlformats.org/markup-compatibility/2006 Fallback",
+    *(f"{namespace} {local}" for namespace in _NAMESPACES for local in ("del", "moveFrom")),
+}
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BLOCK = 1 << 16
-# What zipfile raises for files that are damaged, encrypted or packed in ways that it does not know.
+# What zipfile and expat raise for files that are damaged, encrypted or packed in ways that they do not know:
+# LookupError for the name of an encoding that there is not, OverflowError for a place in the archive that is
+# beyond what a file can have.
 _DAMAGED = (
+    expat.ExpatError,
     zipfile.BadZipFile,
     zlib.error,
     RuntimeError,
     NotImplementedError,
     EOFError,
+    LookupError,
     OSError,
+    OverflowError,
     ValueError,
 )
 
@@ -42,11 +54,14 @@ def read(body: bytes, pages: int) -> Document:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             if "word/document.xml" not in archive.namelist():
                 raise Unreadable("UNSUPPORTED_DOC_TYPE")
+            # ISO/IEC 29500-2 knows no other packing, and each has errors of its own
+            if archive.getinfo("word/document.xml").compress_type not in _PACKED:
+                raise Unreadable("INVALID_DOCUMENT")
             with archive.open("word/document.xml") as part:
                 return Document("MS_WORD", _Body(pages).read(part))
     except Unreadable:
         raise
-    except (*_DAMAGED, expat.ExpatError):
+    except _DAMAGED:
         raise Unreadable("INVALID_DOCUMENT") from None
 
 
@@ -57,6 +72,7 @@ class _Body:
         self.most = most
         self.pages: list[str] = []
         self.parts: list[str] = []
+        self.blank = True  # so far the page has white space alone
         self.text = False
         self.hidden = 0
 
@@ -79,11 +95,12 @@ class _Body:
     def _page(self) -> str:
         page = "".join(self.parts).rstrip("\n")
         self.parts.clear()
+        self.blank = True
         return page
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         namespace, _, local = name.partition(" ")
-        if name == _FALLBACK:
+        if name in _HIDDEN:
             self.hidden += 1
         elif namespace not in _NAMESPACES or self.hidden:
             return
@@ -92,7 +109,7 @@ class _Body:
         elif local == "tab":
             self.parts.append("\t")
         elif local == "noBreakHyphen":
-            self.parts.append("\u2011")
+            self._add("\u2011")
         elif local == "lastRenderedPageBreak" or (
             local == "br" and attributes.get(f"{namespace} type") == "page"
         ):
@@ -102,7 +119,7 @@ class _Body:
 
     def _end(self, name: str) -> None:
         namespace, _, local = name.partition(" ")
-        if name == _FALLBACK:
+        if name in _HIDDEN:
             self.hidden -= 1
         elif namespace in _NAMESPACES and not self.hidden:
             if local == "t":
@@ -112,11 +129,15 @@ class _Body:
 
     def _characters(self, text: str) -> None:
         if self.text and not self.hidden:
-            self.parts.append(text)
+            self._add(text)
+
+    def _add(self, text: str) -> None:
+        self.parts.append(text)
+        self.blank = self.blank and text.isspace()
 
     def _break(self) -> None:
         # Word notes its own break where a page break already stands: of both, one page.
-        if not "".join(self.parts).strip():
+        if self.blank:
             return
         self.pages.append(self._page())
         if len(self.pages) >= self.most:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from sagebrush.nlp.confidence import Confidence
 from sagebrush.nlp.custom import reading, recognizer
-from sagebrush.nlp.custom.reading import Reader
+from sagebrush.nlp.custom.reading import Directions, Reader
 from sagebrush.nlp.custom.recognizer import Recognizer, Weights
 from sagebrush.nlp.syntax.states import States
 
@@ -37,9 +38,11 @@ class Encoder:
 
     def __init__(self) -> None:
         self.heads = {name: Head(("O", "B-X")) for name in reading.HEADS}
+        self.read: list[str] = []
 
     def of_tokens(self, texts: Sequence[str], names: Sequence[str]) -> list[States]:
         told = []
+        self.read += texts
         for text in texts:
             places, at = [], 0
             for each in text.split():
@@ -109,6 +112,62 @@ def test_words_have_what_the_encoder_says_of_their_tokens() -> None:
     assert found.numbers[3, 1] == pytest.approx(0.0, abs=1e-3)
     (spaces,) = reader.read([" \n"])
     assert spaces.numbers.shape == (0, reader.numbers)
+
+
+def test_the_encoder_reads_long_texts_by_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = Encoder()
+    reader = Reader(encoder, reading.directions(["ab 12 c", "x"], encoder))
+    text = "".join(f"Sentence number {at} has {'long ' * (at % 7)}words. " for at in range(1200))
+    encoder.read.clear()
+    (found,) = reader.read([text])
+    assert "".join(encoder.read) == text
+    assert len(encoder.read) == 6
+    assert max(map(len, encoder.read)) <= 10_000
+    monkeypatch.setattr(reading, "PART", len(text))
+    (whole,) = reader.read([text])
+    assert encoder.read[-1] == text
+    assert numpy.array_equal(found.numbers, whole.numbers)
+    assert (found.words, found.attributes) == (whole.words, whole.attributes)
+
+
+class Wide(Encoder):
+    """The states of a token are 12 KB."""
+
+    def of_tokens(self, texts: Sequence[str], names: Sequence[str]) -> list[States]:
+        return [
+            States(each.begins, each.ends, numpy.pad(each.values, ((0, 0), (0, 3000 - 6))))
+            for each in super().of_tokens(texts, names)
+        ]
+
+
+def test_of_a_long_text_not_all_states_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PART", 300)
+    few = Directions(numpy.zeros(3000, numpy.float32), numpy.zeros((3000, 2), numpy.float32))
+    reader = Reader(Wide(), few)
+    tracemalloc.start()
+    try:
+        (found,) = reader.read(["Words. " * 2000])
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(found.words) == 4000
+    assert most < 4000 * 12_000 / 2  # half of the words' states
+
+
+def test_a_word_longer_than_a_part_is_read_where_it_begins() -> None:
+    encoder = Encoder()
+    reader = Reader(encoder, reading.directions(["ab 12 c", "x"], encoder))
+    (found,) = reader.read(["a" * 25_000 + " 7b"])
+    (last,) = reader.read(["7b"])
+    assert found.words == [(0, 25_000), (25_001, 25_003)]
+    assert numpy.array_equal(found.numbers[1], last.numbers[0])
+    assert numpy.isfinite(found.numbers).all()
+
+
+def test_directions_are_found_from_parts_of_a_long_text() -> None:
+    encoder = Encoder()
+    reading.directions(["word " * 100_000], encoder)
+    assert sum(map(len, encoder.read)) < 6 * reading.SAMPLE
 
 
 def test_a_long_text_is_read_in_sequences_of_whole_sentences() -> None:

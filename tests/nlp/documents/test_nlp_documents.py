@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+import sys
 import zipfile
 import zlib
+from collections import Counter
 
 import pytest
 
@@ -15,18 +18,20 @@ from sagebrush.nlp.documents.limits import UNPACKED
 W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 
 
-def docx(body: str, before: str = "", name: str = "word/document.xml") -> bytes:
+def docx(
+    body: str, before: str = "", name: str = "word/document.xml", encoding: str = "UTF-8"
+) -> bytes:
     xml = (
-        f'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>{before}<w:document xmlns:w="{W}"'
+        f'<?xml version="1.0" encoding="{encoding}" standalone="yes"?>{before}<w:document xmlns:w="{W}"'
         ' xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006">'
         f"<w:body>{body}</w:body></w:document>"
     )
     return archive({"[Content_Types].xml": b"<Types/>", name: xml.encode()})
 
 
-def archive(parts: dict[str, bytes]) -> bytes:
+def archive(parts: dict[str, bytes], packing: int = zipfile.ZIP_DEFLATED) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+    with zipfile.ZipFile(file, "w", packing) as packed:
         for name, part in parts.items():
             packed.writestr(name, part)
     return file.getvalue()
@@ -97,6 +102,41 @@ def test_pages_of_word() -> None:
     assert reason(docx(body), SYNCHRONOUS) == "PAGE_LIMIT_EXCEEDED"
 
 
+def test_word_has_what_was_moved_in_its_new_place_alone() -> None:
+    body = (
+        "<w:p><w:r><w:t>a</w:t></w:r><w:moveFrom><w:ins><w:r><w:t>far</w:t><w:tab/></w:r></w:ins></w:moveFrom>"
+        "<w:del><w:r><w:delText>gone</w:delText><w:br/></w:r></w:del><w:r><w:t>b</w:t></w:r></w:p>"
+        "<w:p><w:moveTo><w:r><w:t>far</w:t></w:r></w:moveTo></w:p>"
+    )
+    assert read(docx(body), SYNCHRONOUS).text == "ab\nfar"
+
+
+def test_a_page_that_has_a_hyphen_alone_is_one() -> None:
+    body = "<w:p><w:r><w:noBreakHyphen/></w:r></w:p><w:lastRenderedPageBreak/>" + paragraph("two")
+    assert read(docx(body), ASYNCHRONOUS).pages == ("\u2011", "two")
+    body = "<w:p><w:r><w:t> \u3000</w:t></w:r></w:p><w:lastRenderedPageBreak/>" + paragraph("one")
+    assert read(docx(body), ASYNCHRONOUS).pages == (" \u3000\none",)
+
+
+def test_a_page_is_joined_once_however_many_breaks_it_begins_with() -> None:
+    body = docx("<w:br/><w:lastRenderedPageBreak/>" * 1000 + paragraph("text"))
+    called: Counter[str] = Counter()
+
+    def count(_: object, event: str, what: object) -> None:
+        if event == "c_call":
+            called[getattr(what, "__name__", "")] += 1
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        document = read(body, ASYNCHRONOUS)
+    finally:
+        sys.setprofile(before)
+    assert document.pages == ("\n" * 1000 + "text",)
+    assert called["append"] > 1000
+    assert called["join"] < 50
+
+
 def test_word_that_is_damaged_or_made_to_harm() -> None:
     whole = docx(paragraph("text"))
     assert reason(whole[: len(whole) // 2]) == "INVALID_DOCUMENT"
@@ -107,6 +147,35 @@ def test_word_that_is_damaged_or_made_to_harm() -> None:
     assert reason(docx(paragraph("&b;"), laughs)) == "INVALID_DOCUMENT"
     file = '<!DOCTYPE d [<!ENTITY a SYSTEM "file:///etc/hostname">]>'
     assert reason(docx(paragraph("&a;"), file)) == "INVALID_DOCUMENT"
+
+
+@pytest.mark.parametrize("encoding", ["foo", "rot13", "idna", "utf-7", "cp932"])
+def test_word_in_an_encoding_that_xml_cannot_have(encoding: str) -> None:
+    assert reason(docx(paragraph("text"), encoding=encoding)) == "INVALID_DOCUMENT"
+
+
+def test_word_that_is_packed_as_no_word_document_is() -> None:
+    parts = {
+        "[Content_Types].xml": b"<Types/>",
+        "word/document.xml": b"<a>" + b"text " * 99 + b"</a>",
+    }
+    packed = archive(parts, zipfile.ZIP_LZMA)
+    assert reason(packed) == "INVALID_DOCUMENT"
+    at = packed.index(b"word/document.xml") + 30  # within what is packed
+    assert reason(packed[:at] + b"\xff" * 20 + packed[at + 20 :]) == "INVALID_DOCUMENT"
+
+
+def test_word_whose_place_in_the_archive_no_file_can_have() -> None:
+    file = docx(paragraph("text"))
+    entry, end = file.rindex(b"PK\x01\x02"), file.rindex(b"PK\x05\x06")
+    place = struct.pack("<HHQ", 1, 8, 1 << 63)  # its ZIP64 offset
+    packed = bytearray(file + place)
+    packed[end:] = place + file[end:]
+    struct.pack_into("<H", packed, entry + 30, len(place))
+    struct.pack_into("<L", packed, entry + 42, 0xFFFFFFFF)
+    size = struct.unpack_from("<L", file, end + 12)[0]
+    struct.pack_into("<L", packed, end + len(place) + 12, size + len(place))
+    assert reason(bytes(packed)) == "INVALID_DOCUMENT"
 
 
 @pytest.mark.costs("unpacks as much as is allowed")

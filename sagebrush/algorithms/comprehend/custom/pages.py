@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 import uuid
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Protocol
 
 Doc = dict[str, Any]
@@ -18,6 +20,7 @@ PLAIN = "PLAIN_TEXT"
 """The DocumentType of text, which has no blocks."""
 _LINE = re.compile(r"\S(?:[^\n]*\S)?")
 _WORD = re.compile(r"\S+")
+_BEGIN = attrgetter("begin")
 
 
 class PageError(Protocol):
@@ -109,7 +112,7 @@ def referring(entities: Sequence[Mapping[str, Any]], of: Sequence[Block]) -> lis
     for each in entities:
         begin, end = each["BeginOffset"], each["EndOffset"]
         rest = {k: v for k, v in each.items() if k not in ("BeginOffset", "EndOffset")}
-        references = [_reference(line, begin, end) for line in of if _meet(line, begin, end)]
+        references = [_reference(line, begin, end) for line in _met(of, begin, end)]
         found.append({**rest, "BlockReferences": references})
     return found
 
@@ -120,14 +123,17 @@ def _reference(line: Block, begin: int, end: int) -> Doc:
         **_within(line, begin, end),
         "ChildBlocks": [
             {"ChildBlockId": word.id, **_within(word, begin, end)}
-            for word in line.words
-            if _meet(word, begin, end)
+            for word in _met(line.words, begin, end)
         ],
     }
 
 
-def _meet(block: Block, begin: int, end: int) -> bool:
-    return block.begin < end and begin < block.end
+def _met(of: Sequence[Block], begin: int, end: int) -> list[Block]:
+    """The blocks with a character between the offsets. They are in order and none overlaps another, so of
+    those that begin before the first offset only the last one may reach it."""
+    first = max(0, bisect_right(of, begin, key=_BEGIN) - 1)
+    last = bisect_left(of, end, key=_BEGIN)
+    return [block for block in of[first:last] if begin < block.end]
 
 
 def _within(block: Block, begin: int, end: int) -> Doc:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import heapq
+import importlib
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ... import package
 from .examples import Example
 
 DOCUMENTS, CHARACTERS = 60_000, 16_000_000
 """What a training uses at most: documents, and characters that the encoder reads of all of them."""
-KEPT, ENCODED = 20_000, 4_000
-"""Characters that are kept of a document, and that the encoder reads."""
+ENCODED = 4_000
+"""Characters of a document that the encoder reads."""
 RARE = 50
 """Examples of a label that no sample leaves out."""
 
@@ -28,6 +30,12 @@ class Sample:
     """Label -> all of its examples."""
 
 
+def kept() -> int:
+    """How many characters are kept of a document: as many as a classifier reads."""
+    package.nlp()
+    return importlib.import_module("nlp.custom.ngrams").READ
+
+
 def sampled(
     found: Iterable[Example], documents: int = DOCUMENTS, characters: int = CHARACTERS
 ) -> Sample:
@@ -39,8 +47,9 @@ def sampled(
     held: Counter[str] = Counter()
     labels: Counter[str] = Counter()
     count = size = 0
+    most = kept()
     for example in found:
-        example = Example(example.labels, example.text[:KEPT])
+        example = Example(example.labels, example.text[:most])
         labels.update(example.labels)
         held.update(example.labels)
         heapq.heappush(heap, (chance.random(), count, example))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import zipfile
@@ -170,8 +171,14 @@ def test_a_sample_is_bounded_and_keeps_what_is_rare() -> None:
 def test_a_sample_is_bounded_by_characters_and_documents_are_cut() -> None:
     sample = sampling.sampled(iter(of("A", 300, 10_000)), 10**6, 200 * sampling.ENCODED)
     assert len(sample.examples) == 200
-    (cut,) = sampling.sampled(iter(of("A", 1, sampling.KEPT + 5))).examples
-    assert len(cut.text) == sampling.KEPT
+
+
+def test_of_a_document_is_kept_what_a_classifier_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    (cut,) = sampling.sampled(iter(of("A", 1, 20_005))).examples
+    assert len(cut.text) == 20_000
+    monkeypatch.setattr(importlib.import_module("nlp.custom.ngrams"), "READ", 30)
+    (cut,) = sampling.sampled(iter(of("A", 1, 35))).examples
+    assert len(cut.text) == 30
 
 
 def test_an_input_within_the_bounds_is_used_whole() -> None:
