@@ -23,7 +23,7 @@ class Failed(AwsError):
 async def analyse(ctx: Ctx, task: str, language: str, texts: Sequence[str]) -> list[Doc]:
     """The document of each text that the operation `task` answers.
 
-    Raises TooManyRequestsException (400) where more are asked at once than are answered,
+    Raises TooManyRequestsException (429) where more are asked at once than are answered,
     InternalServerException (500) where the models do not answer, and NotImplemented (400) where they
     are not there. None has anything of a text.
     """

@@ -41,7 +41,7 @@ def row_of(ctx: Ctx, text: str) -> Row | None:
 
 
 def require(ctx: Ctx, text: str) -> Row:
-    """The row that the ARN names; raises ResourceNotFoundException (400)."""
+    """The row that the ARN names; raises ResourceNotFoundException (404)."""
     row = row_of(ctx, text)
     if row is None:
         raise missing()
@@ -52,4 +52,4 @@ def missing() -> AwsError:
     """The error for an ARN that names nothing, in the words that CloudTrail recorded (developer guide,
     "Logging Amazon Comprehend API calls")."""
     words = "RESOURCE_NOT_FOUND: Could not find specified resource."
-    return AwsError("ResourceNotFoundException", words)
+    return AwsError("ResourceNotFoundException", words, 404)

@@ -14,6 +14,8 @@ TOKEN_IN_USE = (
     "The ClientRequestToken is already in use with another request. Use a different token and try your"
     " request again."
 )
+UNAVAILABLE = "RESOURCE_UNAVAILABLE: "
+"""How messages about what is there and cannot be used now begin, as those about what is missing do."""
 
 
 def refuse(words: str) -> NoReturn:
@@ -23,7 +25,7 @@ def refuse(words: str) -> NoReturn:
 
 def unavailable(words: str) -> AwsError:
     """The error for a resource that is not in the status that a request needs."""
-    return AwsError("ResourceUnavailableException", words)
+    return AwsError("ResourceUnavailableException", f"{UNAVAILABLE}{words}", 404)
 
 
 def place(uri: str) -> tuple[str, str]:

@@ -185,7 +185,7 @@ def test_half_of_a_surrogate_pair_is_refused(server: Server):
 NOT_FOUND = (
     "ResourceNotFoundException",
     "RESOURCE_NOT_FOUND: Could not find specified resource.",
-    400,
+    404,
 )
 
 

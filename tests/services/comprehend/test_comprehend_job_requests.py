@@ -95,7 +95,7 @@ def test_a_job_that_there_is_not(family: Family, comprehend: Any) -> None:
     for each in verbs:
         with pytest.raises(ClientError, match="The specified job was not found") as refused:
             verb(comprehend, f"{each}{family.job}")(JobId="0" * 32)
-        assert code(refused) == ("JobNotFoundException", 400)
+        assert code(refused) == ("JobNotFoundException", 404)
 
 
 def test_a_token_starts_one_job(comprehend: Any) -> None:
@@ -280,7 +280,7 @@ def test_ten_jobs_of_a_family_may_be_active(server: Server) -> None:
         east.start_topics_detection_job(**request(LanguageCode=None))
     with pytest.raises(ClientError, match="10 active jobs") as refused:
         east.start_topics_detection_job(**request(LanguageCode=None))
-    assert code(refused) == ("TooManyRequestsException", 400)
+    assert code(refused) == ("TooManyRequestsException", 429)
     east.start_key_phrases_detection_job(**request())
 
 
@@ -323,7 +323,7 @@ def test_tags_of_what_there_is_not(arn: str, comprehend: Any) -> None:
     ):
         with pytest.raises(ClientError) as refused:
             call()
-        assert code(refused) == ("ResourceNotFoundException", 400)
+        assert code(refused) == ("ResourceNotFoundException", 404)
 
 
 def test_jobs_of_another_account_are_not_seen(server: Server, comprehend: Any) -> None:

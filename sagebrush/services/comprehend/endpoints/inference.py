@@ -20,7 +20,6 @@ from sagebrush.services.comprehend import (
 )
 from sagebrush.services.comprehend.endpoints import metrics
 from sagebrush.services.comprehend.endpoints.plan import plan_of
-from sagebrush.services.comprehend.training import usable
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
@@ -37,7 +36,7 @@ async def classify_document(ctx: Ctx, request: Doc) -> Doc:
     """The classes or labels of the document, by the classifier of the endpoint.
 
     Raises InvalidRequestException for AWS's prompt safety and for files that cannot be read,
-    ResourceNotFoundException (400) where there is no such endpoint, ResourceUnavailableException (400)
+    ResourceNotFoundException (404) where there is no such endpoint, ResourceUnavailableException (404)
     while it is not in service, and TextSizeLimitExceededException.
     """
     arn = Arn.parse(request["EndpointArn"])
@@ -86,7 +85,7 @@ async def _asked(ctx: Ctx, row: Row, body: bytes, content: str) -> Doc:
         (answer,) = await analysis.ask(here, plan_of(row)["child"], body, content)
     except AwsError as error:
         if analysis.absent(error):
-            raise usable.unavailable("The endpoint is not in service.") from None
+            raise requests.unavailable("The endpoint is not in service.") from None
         raise analysis.told(error) from None  # whose words may be those of a text
     return answer
 
@@ -109,7 +108,7 @@ def _serving(ctx: Ctx, arn: str) -> Row:
     """The row of the account's own endpoint, which is in service."""
     row = arns.require(ctx, arn)
     if row.status not in SERVING:
-        raise usable.unavailable("The endpoint is not in service.")
+        raise requests.unavailable("The endpoint is not in service.")
     return row
 
 

@@ -76,9 +76,11 @@ def _step(world: World, row: Row, found: Doc | None) -> Next:
 def _served(world: World, row: Row) -> Next:
     """What was wanted is served."""
     wanted, before = plan_of(row)["wanted"], plan_of(row).get("serving")
+    plan: Doc = {"serving": wanted}
     if before is not None and before["number"] != wanted["number"]:
         child.forget(world, row, before["number"])
-    return Next("IN_SERVICE", _settled(world, row), {"serving": wanted}, due=WATCH)
+        plan["refused"] = None
+    return Next("IN_SERVICE", _settled(world, row), plan, due=WATCH)
 
 
 def _settled(world: World, row: Row) -> Doc:
@@ -96,17 +98,19 @@ def _settled(world: World, row: Row) -> Doc:
 def _kept(world: World, row: Row, found: Doc, why: str) -> Next:
     """What was wanted cannot be served, and what was before still is."""
     wanted, serving = plan_of(row)["wanted"], plan_of(row).get("serving", plan_of(row)["wanted"])
+    plan: Doc = {"wanted": serving, "asked": serving["number"]}
     if wanted["number"] != serving["number"]:
         child.forget(world, row, wanted["number"])
+        plan["refused"] = wanted["archive"]
     doc = {
         "DesiredModelArn": row.doc["ModelArn"],
         "DesiredDataAccessRoleArn": row.doc.get("DataAccessRoleArn"),
         "DesiredInferenceUnits": child.units(found),
         "CurrentInferenceUnits": child.units(found),
         "LastModifiedTime": moment(world.clock()),
+        "FlywheelArn": serving.get("flywheel", row.doc.get("FlywheelArn")) or None,
         "Message": f"The update failed: {why}",
     }
-    plan = {"wanted": serving, "asked": serving["number"], "refused": wanted["archive"]}
     return Next("IN_SERVICE", doc, plan, due=WATCH)
 
 
@@ -122,11 +126,17 @@ def _watched(world: World, row: Row) -> Next:
         if error.status >= 500:
             raise
         return Next(due=WATCH)  # the flywheel is gone, or its model: what serves goes on
-    if active.arn == row.doc["DesiredModelArn"] or active.archive == plan_of(row).get("refused"):
+    refused = plan_of(row).get("refused")
+    if active.arn == row.doc["DesiredModelArn"]:
+        if refused is None:
+            return Next(due=WATCH)
+        return Next(plan={"refused": None}, due=WATCH)  # what was refused is active no more
+    if active.archive == refused:
         return Next(due=WATCH)
     wanted: Version = {
         "number": plan_of(row)["wanted"]["number"] + 1,
         "archive": active.archive,
+        "flywheel": flywheel,
     }
     return Next("UPDATING", {"DesiredModelArn": active.arn}, {"wanted": wanted}, due=0.0)
 

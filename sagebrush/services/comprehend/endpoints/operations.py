@@ -51,7 +51,7 @@ def create_endpoint(ctx: Ctx, request: Doc) -> Doc:
         if role := request.get("DataAccessRoleArn"):
             roles.require(ctx, role, arns.of(row))
         try:
-            before = ctx.world.rows.insert(row, partial(_room, row))
+            before = ctx.world.rows.insert(row, partial(_check, row))
             ctx.world.wake()
         except Exists:
             before = _sent_before(ctx, request)
@@ -69,14 +69,14 @@ def describe_endpoint(ctx: Ctx, request: Doc) -> Doc:
 
 def list_endpoints(ctx: Ctx, request: Doc) -> Doc:
     """A page of the endpoints of both kinds, the newest first. Raises InvalidRequestException."""
-    found = [row for kind in KINDS for row in _rows(ctx, kind)]
+    found = _endpoints(ctx.world.rows, ctx.account, ctx.region)
     shown, token = listing.page(found, request)
     answer: Doc = {"EndpointPropertiesList": [_described(row) for row in shown]}
     return {**answer, "NextToken": token} if token else answer
 
 
 def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
-    """The endpoint is UPDATING, or IN_SERVICE where it has all of it already.
+    """The endpoint is UPDATING, also where it has all of it already.
 
     Raises InvalidRequestException, ResourceInUseException while another change goes on,
     ResourceLimitExceededException, ResourceNotFoundException and ResourceUnavailableException.
@@ -92,15 +92,22 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
         )
     if role := request.get("DesiredDataAccessRoleArn"):
         roles.require(ctx, role, arns.of(row))
-    units = request.get("DesiredInferenceUnits", row.doc["DesiredInferenceUnits"])
-    _bounded(units, [each for kind in KINDS for each in _rows(ctx, kind) if each.id != row.id])
 
-    def change(found: Row) -> Row | None:
+    def change(found: Row) -> Row:
         return _changed(found, request, model, ctx.world.clock())
 
-    row = ctx.world.rows.update(row.id, change) or row
+    def check(rows: Reader) -> None:
+        if model is not None:
+            usable.still(rows, model.arn)
+        if units := request.get("DesiredInferenceUnits"):
+            there = _endpoints(rows, row.account, row.region)
+            _bounded(units, [each for each in there if each.id != row.id])
+
+    changed = ctx.world.rows.update(row.id, change, check)
+    if changed is None:
+        raise _missing()
     ctx.world.wake()
-    return {"DesiredModelArn": row.doc["DesiredModelArn"]}
+    return {"DesiredModelArn": changed.doc["DesiredModelArn"]}
 
 
 def delete_endpoint(ctx: Ctx, request: Doc) -> Doc:
@@ -122,18 +129,18 @@ def _sent_before(ctx: Ctx, request: Doc) -> Row | None:
     token = request.get("ClientRequestToken")
     if token is None:
         return None
-    rows = (row for kind in KINDS for row in _rows(ctx, kind))
+    rows = _endpoints(ctx.world.rows, ctx.account, ctx.region)
     return next((row for row in rows if plan_of(row).get("token") == token), None)
 
 
-def _rows(ctx: Ctx, kind: str) -> list[Row]:
-    return [
-        row for row in ctx.world.rows.select(kind, account=ctx.account) if row.region == ctx.region
-    ]
+def _endpoints(rows: Reader, account: str, region: str) -> list[Row]:
+    """The account's endpoints of both kinds in the region."""
+    found = (row for kind in KINDS for row in rows.select(kind, account=account))
+    return [row for row in found if row.region == region]
 
 
 def _row(ctx: Ctx, request: Doc) -> Row:
-    """The endpoint's row. Raises ResourceNotFoundException (400), as one that Application Auto Scaling
+    """The endpoint's row. Raises ResourceNotFoundException (404), as one that Application Auto Scaling
     knows for what is gone."""
     row = arns.row_of(ctx, request["EndpointArn"])
     if row is None:
@@ -169,7 +176,7 @@ def _drafted(ctx: Ctx, request: Doc, model: Trained, digest: str) -> Row:
         "tags": tags.of_request(request),
         "request": digest,
         "child": f"{name}-{secrets.token_hex(6)}",
-        "wanted": {"number": 1, "archive": model.archive},
+        "wanted": {"number": 1, "archive": model.archive, "flywheel": flywheel or ""},
     }
     if token := request.get("ClientRequestToken"):
         plan["token"] = token
@@ -180,17 +187,19 @@ def _drafted(ctx: Ctx, request: Doc, model: Trained, digest: str) -> Row:
     return replace(row, doc={"EndpointArn": arns.of(row), **doc})
 
 
-def _room(row: Row, rows: Reader) -> None:
-    """Raises ResourceInUseException where an endpoint of either kind has the name, and
-    ResourceLimitExceededException for more units than there may be."""
-    there = [
-        each
-        for kind in KINDS
-        for each in rows.select(kind, account=row.account)
-        if each.region == row.region
-    ]
+def _check(row: Row, rows: Reader) -> None:
+    """Raises, in the transaction that stores the endpoint, ResourceInUseException where one of the other
+    kind has the name or another one the token, ResourceLimitExceededException for more units than there
+    may be, and what `usable.still` does where its model has gone meanwhile."""
+    there = _endpoints(rows, row.account, row.region)
+    if any((each.kind, each.name) == (row.kind, row.name) for each in there):
+        return  # `Rows.insert` says so, and it may be the same request's
+    token = plan_of(row).get("token")
+    if token is not None and any(plan_of(each).get("token") == token for each in there):
+        raise AwsError("ResourceInUseException", requests.TOKEN_IN_USE)
     if any(each.name == row.name for each in there):
         raise _in_use()
+    usable.still(rows, row.doc["DesiredModelArn"])
     _bounded(row.doc["DesiredInferenceUnits"], there)
 
 
@@ -207,15 +216,20 @@ def _bounded(units: int, others: list[Row]) -> None:
             raise AwsError("ResourceLimitExceededException", words)
 
 
-def _changed(found: Row, request: Doc, model: Trained | None, now: float) -> Row | None:
-    """The row as it is with the request's changes; None where they change nothing."""
+def _changed(found: Row, request: Doc, model: Trained | None, now: float) -> Row:
+    """The row with the request's changes, UPDATING, also where they change nothing: the endpoint is
+    IN_SERVICE again at its next step.
+
+    Raises ResourceNotFoundException for one that is being deleted, ResourceInUseException while another
+    change goes on, and ResourceUnavailableException for one that has failed.
+    """
     if found.status == "DELETING":
         raise _missing()
     if found.status in BUSY:
         words = f"The endpoint is in status {found.status}: another change of it goes on."
         raise Busy("ResourceInUseException", words)
     if found.status != "IN_SERVICE":
-        raise usable.unavailable(f"The endpoint is in status {found.status}.")
+        raise requests.unavailable(f"The endpoint is in status {found.status}.")
     doc = {**found.doc, "LastModifiedTime": moment(now)}
     for member in ("DesiredInferenceUnits", "DesiredDataAccessRoleArn"):
         if member in request:
@@ -226,8 +240,8 @@ def _changed(found: Row, request: Doc, model: Trained | None, now: float) -> Row
         doc.pop("FlywheelArn", None)
         if flywheel := request.get("FlywheelArn"):
             doc["FlywheelArn"] = flywheel
-        if model.archive != wanted["archive"]:
-            wanted = Version(number=wanted["number"] + 1, archive=model.archive)
+        number = wanted["number"] + (model.archive != wanted["archive"])
+        wanted = Version(number=number, archive=model.archive, flywheel=flywheel or "")
     doc.pop("Message", None)
     plan = {**found.plan, "wanted": wanted}
     return replace(found, status="UPDATING", doc=doc, plan=plan, due_at=now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Required, TypedDict, cast
+from typing import NotRequired, Required, TypedDict, cast
 
 from sagebrush.store.rows import Row
 
@@ -14,6 +14,8 @@ class Version(TypedDict):
     """From 1: each change of the model makes a new one."""
     archive: str
     """The URI of the model's archive, in a bucket of Comprehend's account."""
+    flywheel: NotRequired[str]
+    """The ARN of the flywheel whose active model it is; "" for none. A row of an earlier version may lack it."""
 
 
 class Plan(TypedDict, total=False):
@@ -31,7 +33,8 @@ class Plan(TypedDict, total=False):
     serving: Version
     """What was wanted when the endpoint was last in service."""
     refused: str
-    """The archive of the model that could not be served last: a flywheel's is not tried again."""
+    """The archive of the model that could not be served last: a flywheel's is not tried again before another
+    one has been its active model, or has been served."""
     asked: int
     """The number whose deployment was begun last."""
 

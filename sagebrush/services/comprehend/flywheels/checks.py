@@ -57,7 +57,7 @@ def _task(config: Doc, model_type: str) -> None:
 def model(ctx: Ctx, arn: str) -> Row:
     """The row of a model that a flywheel may use.
 
-    Raises ResourceNotFoundException, ResourceUnavailableException (400) for one that is not trained, and
+    Raises ResourceNotFoundException, ResourceUnavailableException (404) for one that is not trained, and
     InvalidRequestException for one that no flywheel can go on from.
     """
     found = arns.require(ctx, arn)

@@ -15,7 +15,7 @@ from sagebrush.world import Ctx
 
 
 def required(ctx: Ctx, arn: str, kind: Running) -> Row:
-    """The row of that kind that the ARN names; raises ResourceNotFoundException (400)."""
+    """The row of that kind that the ARN names; raises ResourceNotFoundException (404)."""
     row = arns.require(ctx, arn)
     if row.kind != kind.kind:
         raise arns.missing()

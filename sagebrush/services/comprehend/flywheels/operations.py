@@ -5,7 +5,10 @@ Source: Amazon Comprehend API reference and developer guide, "Flywheels".
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import AwsError, Doc
@@ -20,6 +23,7 @@ from sagebrush.services.comprehend.flywheels import (
     members,
 )
 from sagebrush.services.comprehend.flywheels.plan import Plan
+from sagebrush.services.comprehend.training import usable
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
 
@@ -41,7 +45,7 @@ def create_flywheel(ctx: Ctx, request: Doc) -> Doc:
     """The flywheel is CREATING; so it is where the same request was sent with that token before.
 
     Raises InvalidRequestException, KmsKeyValidationException, TooManyTagsException,
-    ResourceNotFoundException and ResourceUnavailableException (400) for the model,
+    ResourceNotFoundException and ResourceUnavailableException (404) for the model,
     UnsupportedLanguageException, and ResourceInUseException for a name that is taken.
     """
     checks.new(request)
@@ -51,7 +55,7 @@ def create_flywheel(ctx: Ctx, request: Doc) -> Doc:
     found = ctx.world.rows.get(ctx.account, ctx.region, row.kind, row.name)
     if found is None:
         roles.require(ctx, request["DataAccessRoleArn"], arns.of(row))
-    row = members.inserted(ctx, row, request)
+    row = members.inserted(ctx, row, request, partial(_check, row))
     answer: Doc = {"FlywheelArn": row.doc["FlywheelArn"]}
     if active := row.doc.get("ActiveModelArn"):
         answer["ActiveModelArn"] = active
@@ -86,6 +90,15 @@ def _drafted(ctx: Ctx, request: Doc, plan: Plan) -> Row:
     return replace(row, doc={"FlywheelArn": arns.of(row), **doc})
 
 
+def _check(row: Row, rows: Reader) -> None:
+    """Raises, in the transaction that stores the flywheel, what `usable.still` does where its model has
+    gone meanwhile."""
+    if rows.get(row.account, row.region, row.kind, row.name) is not None:
+        return  # `Rows.insert` says so
+    if arn := row.doc.get("ActiveModelArn"):
+        usable.still(rows, arn)
+
+
 def describe_flywheel(ctx: Ctx, request: Doc) -> Doc:
     """The flywheel. Raises ResourceNotFoundException."""
     return {
@@ -110,8 +123,10 @@ def update_flywheel(ctx: Ctx, request: Doc) -> Doc:
     security = request.get("DataSecurityConfig")
     checks.security(security or {})
     changes: Doc = {}
-    if arn := request.get("ActiveModelArn"):
-        changes["ActiveModelArn"] = arns.of(_usable(ctx, row, arn))
+    model = request.get("ActiveModelArn")
+    if model:
+        with _as_listed():
+            changes["ActiveModelArn"] = arns.of(checks.promoted(ctx, row, model))
     if role := request.get("DataAccessRoleArn"):
         roles.require(ctx, role, arns.of(row))
         changes["DataAccessRoleArn"] = role
@@ -127,20 +142,26 @@ def update_flywheel(ctx: Ctx, request: Doc) -> Doc:
             }  # fmt: skip
         return replace(found, doc=doc)
 
-    changed = ctx.world.rows.update(row.id, change)
+    def check(rows: Reader) -> None:
+        if model:
+            with _as_listed():
+                usable.still(rows, model)
+
+    changed = ctx.world.rows.update(row.id, change, check)
     if changed is None:
         raise arns.missing()
     return {"FlywheelProperties": _described(changed)}
 
 
-def _usable(ctx: Ctx, row: Row, arn: str) -> Row:
-    """The model. Raises ResourceNotFoundException and InvalidRequestException, the errors that AWS lists
-    for UpdateFlywheel."""
+@contextmanager
+def _as_listed() -> Iterator[None]:
+    """Inside, a model that is not trained raises InvalidRequestException: AWS lists no
+    ResourceUnavailableException for UpdateFlywheel."""
     try:
-        return checks.promoted(ctx, row, arn)
+        yield
     except AwsError as error:
         if error.code == "ResourceUnavailableException":
-            requests.refuse(error.message)
+            requests.refuse(error.message.removeprefix(requests.UNAVAILABLE))
         raise
 
 
@@ -149,7 +170,7 @@ def delete_flywheel(ctx: Ctx, request: Doc) -> Doc:
     stay.
 
     Raises ResourceNotFoundException, ResourceInUseException (400) while an iteration runs or a data set
-    is created, and ResourceUnavailableException (400) while it is created itself.
+    is created, and ResourceUnavailableException (404) while it is created itself.
     """
     row = members.required(ctx, request["FlywheelArn"], facts.FLYWHEEL)
 
@@ -168,7 +189,8 @@ def delete_flywheel(ctx: Ctx, request: Doc) -> Doc:
                 words = "The flywheel is in use: it runs an iteration, or creates a dataset."
                 raise AwsError("ResourceInUseException", words)
 
-    ctx.world.rows.update(row.id, change, idle)
+    if ctx.world.rows.update(row.id, change, idle) is None:
+        raise arns.missing()
     ctx.world.wake()
     return {}
 

@@ -27,6 +27,8 @@ from sagebrush.services.comprehend.jobs.families import (
 )
 from sagebrush.services.comprehend.jobs.plan import Plan, plan_of
 from sagebrush.services.comprehend.requests import TOKEN_IN_USE
+from sagebrush.services.comprehend.training import usable
+from sagebrush.services.comprehend.training.usable import Trained
 from sagebrush.store.rows import Exists, Reader, Row
 from sagebrush.world import Ctx, Operation
 
@@ -53,7 +55,7 @@ def _start(family: Family, ctx: Ctx, request: Doc) -> Doc:
     """The job is SUBMITTED; so it is where the same request was sent with that token before.
 
     Raises InvalidRequestException, ResourceNotFoundException, KmsKeyValidationException,
-    TooManyTagsException, TooManyRequestsException for more than ACTIVE jobs at once, and
+    TooManyTagsException, TooManyRequestsException (429) for more than ACTIVE jobs at once, and
     ResourceInUseException where the token is another request's, and ResourceUnavailableException
     where the custom model is not trained.
     """
@@ -71,7 +73,7 @@ def _start(family: Family, ctx: Ctx, request: Doc) -> Doc:
         row = _drafted(ctx, family, request, job_id, plan)
         roles.require(ctx, request["DataAccessRoleArn"], row.doc["JobArn"])
         try:
-            before = ctx.world.rows.insert(row, partial(_room, row))
+            before = ctx.world.rows.insert(row, partial(_check, row, model))
             ctx.world.wake()
         except Exists:  # the same token at the same time
             before = _row(ctx, family, job_id)
@@ -108,21 +110,27 @@ def _drafted(ctx: Ctx, family: Family, request: Doc, job_id: str, plan: Plan) ->
     return replace(row, doc={**doc, "JobArn": arns.of(row)})
 
 
-def _room(row: Row, rows: Reader) -> None:
-    """Raises TooManyRequestsException where as many jobs of the family are active as may be."""
+def _check(row: Row, model: Trained | None, rows: Reader) -> None:
+    """Raises, in the transaction that stores the job, TooManyRequestsException where as many jobs of the
+    family are active as may be, and what `usable.still` does where its model has gone meanwhile."""
+    if rows.get(row.account, row.region, row.kind, row.name) is not None:
+        return  # the same token at the same time: `Rows.insert` says so
+    if model is not None:
+        usable.still(rows, model.arn)
     active = rows.select(row.kind, BUSY, account=row.account)
     if sum(each.region == row.region for each in active) >= ACTIVE:
         raise AwsError(
             "TooManyRequestsException",
             f"The account has {ACTIVE} active jobs of this type, as many as it may have at once."
             " Resubmit your request later.",
+            429,
         )
 
 
 def _row(ctx: Ctx, family: Family, job_id: str) -> Row:
     row = ctx.world.rows.get(ctx.account, ctx.region, family.kind, job_id)
     if row is None:
-        raise AwsError("JobNotFoundException", MISSING)
+        raise AwsError("JobNotFoundException", MISSING, 404)
     return row
 
 
@@ -162,7 +170,7 @@ def _stop(family: Family, ctx: Ctx, request: Doc) -> Doc:
 
     row = ctx.world.rows.update(_row(ctx, family, request["JobId"]).id, change)
     if row is None:
-        raise AwsError("JobNotFoundException", MISSING)
+        raise AwsError("JobNotFoundException", MISSING, 404)
     ctx.world.wake()
     return {"JobId": row.name, "JobStatus": row.status}
 
@@ -177,7 +185,7 @@ def _closed(ctx: Ctx, request: Doc) -> Doc:
 
 def _no_job(ctx: Ctx, request: Doc) -> Doc:
     """Raises JobNotFoundException."""
-    raise AwsError("JobNotFoundException", MISSING)
+    raise AwsError("JobNotFoundException", MISSING, 404)
 
 
 def _no_jobs(ctx: Ctx, request: Doc) -> Doc:

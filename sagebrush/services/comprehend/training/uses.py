@@ -1,4 +1,4 @@
-"""What uses a custom model, which is not deleted meanwhile."""
+"""What uses a custom model, which is not deleted meanwhile; who begins to use one asks `usable.still`."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from sagebrush.app import App
@@ -23,6 +25,11 @@ MODEL, OTHER, RECOGNIZER = (
 BUCKET = "comprehend-archives"
 
 
+def _key(arn: str) -> str:
+    """The key of the model's archive."""
+    return f"{arn.removeprefix(ARN)}/model.tar.gz"
+
+
 class Stand:
     """The world, with the trained models MODEL, OTHER and RECOGNIZER."""
 
@@ -39,21 +46,53 @@ class Stand:
     def model(self, arn: str, status: str = "TRAINED", stored: bool = True) -> str:
         """The ARN of a custom model of that status, with its archive in Comprehend's bucket."""
         kind, _, name = arn.removeprefix(ARN).partition("/")
-        key = f"{kind}/{name}/model.tar.gz"
         if stored:
-            body = self.app.world.objects.spool_bytes(archive({"custom.json": "{}"}))
-            self.here.call("s3", "PutObject", {"Bucket": BUCKET, "Key": key, "Body": body})
-        plan = {"model": f"s3://{BUCKET}/{key}", "tags": {}}
+            self.store(arn)
+        plan = {"model": f"s3://{BUCKET}/{_key(arn)}", "tags": {}}
         self.app.world.rows.insert(Row(ACCOUNT, REGION, kind, name, status, {}, plan))
         return arn
+
+    def store(self, arn: str) -> None:
+        """The model's archive is in Comprehend's bucket."""
+        body = self.app.world.objects.spool_bytes(archive({"custom.json": "{}"}))
+        self.here.call("s3", "PutObject", {"Bucket": BUCKET, "Key": _key(arn), "Body": body})
+
+    def flywheel(self, name: str, active: str) -> str:
+        """The ARN of an ACTIVE flywheel of the model."""
+        doc = {"ActiveModelArn": active}
+        self.app.world.rows.insert(Row(ACCOUNT, REGION, "flywheel", name, "ACTIVE", doc, {}))
+        return f"{ARN}flywheel/{name}"
+
+    def promote(self, name: str, active: str) -> None:
+        """The flywheel's active model is that one, and its endpoints have seen it."""
+        row = self.app.world.rows.get(ACCOUNT, REGION, "flywheel", name)
+        assert row is not None
+        change = {"ActiveModelArn": active}
+        self.app.world.rows.update(row.id, lambda found: replace(found, doc=change))
+        self.clock.forward(61)
+        self.settle(8)
+
+    def before(self, method: str, act: Callable[[], object]) -> None:
+        """`act` happens right before the next change of rows by that method begins its transaction."""
+        rows = self.app.world.rows
+        change = getattr(rows, method)
+
+        def changed(*given: Any) -> Any:
+            delattr(rows, method)
+            act()
+            return change(*given)
+
+        setattr(rows, method, changed)
 
     def call(self, operation: str, **request: Any) -> Doc:
         """An operation of Comprehend's."""
         return self.ctx.call("comprehend", operation, request) or {}
 
-    def create(self, name: str = "e", arn: str = MODEL, units: int = 1, **more: Any) -> str:
-        """The ARN of an endpoint that was created now."""
-        given = {"EndpointName": name, "ModelArn": arn, "DesiredInferenceUnits": units, **more}
+    def create(self, name: str = "e", arn: str | None = MODEL, units: int = 1, **more: Any) -> str:
+        """The ARN of an endpoint that was created now; `arn` is None for one of a flywheel."""
+        given = {"EndpointName": name, "DesiredInferenceUnits": units, **more}
+        if arn is not None:
+            given["ModelArn"] = arn
         return self.call("CreateEndpoint", **given)["EndpointArn"]
 
     def served(self, **given: Any) -> str:

@@ -201,3 +201,70 @@ def test_a_flywheels_model_that_cannot_be_served_is_not_tried_again(stand: Stand
     stand.clock.forward(61)
     stand.settle(8)
     assert (stand.status(arn), stand.told(arn)["ModelArn"]) == ("IN_SERVICE", OTHER)
+
+
+def test_a_flywheels_model_is_tried_again_once_another_one_was_served(stand: Stand) -> None:
+    wheel = stand.flywheel("w", MODEL)
+    arn = stand.served(name="f", arn=None, FlywheelArn=wheel)
+    lost = stand.model(f"{ARN}document-classifier/lost", stored=False)
+    stand.promote("w", lost)
+    assert stand.told(arn)["ModelArn"] == MODEL
+    stand.promote("w", OTHER)
+    assert stand.told(arn)["ModelArn"] == OTHER
+    stand.store(lost)
+    stand.promote("w", lost)
+    assert (stand.status(arn), stand.told(arn)["ModelArn"]) == ("IN_SERVICE", lost)
+
+
+def test_a_flywheels_model_is_tried_again_once_another_one_was_active(stand: Stand) -> None:
+    wheel = stand.flywheel("w", MODEL)
+    arn = stand.served(name="f", arn=None, FlywheelArn=wheel)
+    lost = stand.model(f"{ARN}document-classifier/lost", stored=False)
+    stand.promote("w", lost)
+    stand.promote("w", MODEL)
+    assert stand.told(arn)["ModelArn"] == MODEL
+    stand.store(lost)
+    stand.promote("w", lost)
+    assert (stand.status(arn), stand.told(arn)["ModelArn"]) == ("IN_SERVICE", lost)
+
+
+def test_the_flywheel_before_is_followed_where_the_next_model_cannot_be_served(
+    stand: Stand,
+) -> None:
+    wheel = stand.flywheel("w", MODEL)
+    arn = stand.served(name="f", arn=None, FlywheelArn=wheel)
+    lost = stand.model(f"{ARN}document-classifier/lost", stored=False)
+    stand.call("UpdateEndpoint", EndpointArn=arn, DesiredModelArn=lost)
+    assert "FlywheelArn" not in stand.told(arn)
+    stand.settle()
+    told = stand.told(arn)
+    assert (told["Status"], told["ModelArn"], told.get("FlywheelArn")) == (
+        "IN_SERVICE", MODEL, wheel,
+    )  # fmt: skip
+    stand.promote("w", OTHER)
+    assert stand.told(arn)["ModelArn"] == OTHER
+    other = stand.flywheel("x", lost)
+    stand.call("UpdateEndpoint", EndpointArn=arn, FlywheelArn=other)
+    stand.settle()
+    assert (stand.told(arn)["ModelArn"], stand.told(arn)["FlywheelArn"]) == (OTHER, wheel)
+
+
+def test_a_flywheel_whose_model_cannot_be_served_is_not_followed(stand: Stand) -> None:
+    arn = stand.served()
+    lost = stand.model(f"{ARN}document-classifier/lost", stored=False)
+    wheel = stand.flywheel("w", lost)
+    stand.call("UpdateEndpoint", EndpointArn=arn, FlywheelArn=wheel)
+    assert stand.told(arn)["FlywheelArn"] == wheel
+    stand.settle()
+    told = stand.told(arn)
+    assert (told["Status"], told["ModelArn"], told.get("FlywheelArn")) == (
+        "IN_SERVICE", MODEL, None,
+    )  # fmt: skip
+
+
+def test_an_update_to_what_there_is_already_is_one_too(stand: Stand) -> None:
+    arn = stand.served(units=2)
+    stand.call("UpdateEndpoint", EndpointArn=arn, DesiredInferenceUnits=2, DesiredModelArn=MODEL)
+    assert stand.status(arn) == "UPDATING"
+    stand.settle()
+    assert (stand.status(arn), len(stand.children("model"))) == ("IN_SERVICE", 1)

@@ -269,7 +269,7 @@ def test_a_flywheel_is_updated_and_filled_when_it_is_active(
         assert code(refused) == ("InvalidRequestException", 400)
     with pytest.raises(ClientError) as refused:
         comprehend.delete_flywheel(FlywheelArn=wheel)
-    assert code(refused) == ("ResourceUnavailableException", 400)
+    assert code(refused) == ("ResourceUnavailableException", 404)
 
 
 def test_what_is_not_there(comprehend: Any) -> None:
@@ -290,7 +290,7 @@ def test_what_is_not_there(comprehend: Any) -> None:
     ):
         with pytest.raises(ClientError) as refused:
             ask()
-        assert code(refused) == ("ResourceNotFoundException", 400)
+        assert code(refused) == ("ResourceNotFoundException", 404)
 
 
 def test_pages_and_filters_of_flywheels(server: Server, comprehend: Any) -> None:

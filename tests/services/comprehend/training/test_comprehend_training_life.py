@@ -437,7 +437,7 @@ def test_a_model_in_training_is_not_deleted(requested: bool, world: TrainingWorl
         stop(world, arn)
     with pytest.raises(AwsError, match="in status") as refused:
         delete(world, arn)
-    assert (refused.value.code, refused.value.status) == ("ResourceUnavailableException", 400)
+    assert (refused.value.code, refused.value.status) == ("ResourceUnavailableException", 404)
 
 
 # ---- imports
