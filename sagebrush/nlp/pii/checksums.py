@@ -134,13 +134,15 @@ def social_security(identifier: str) -> bool:
 
 
 def taxpayer(identifier: str) -> bool:
-    """A US individual taxpayer number (IRS): it begins with 9, and its fourth digit is 5 to 9."""
+    """A US individual taxpayer number: it begins with 9, and its middle two digits are of those that the IRS
+    gives (50 to 65, 70 to 88, 90 to 92, 94 to 99)."""
     digits = plain(identifier)
     return (
         len(digits) == 9
         and digits.isdecimal()
         and digits[0] == "9"
-        and (50 <= int(digits[3:5]) <= 65 or 70 <= int(digits[3:5]) <= 99)
+        and (50 <= (group := int(digits[3:5])) <= 65 or 70 <= group <= 99)
+        and group not in (89, 93)
     )
 
 

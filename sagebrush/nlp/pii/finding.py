@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ..spans import Span
@@ -52,7 +52,7 @@ def _found(text: str, model: Sequence[Span]) -> list[Span]:
     claims = [*_with_parts(claims, known), *_beside(claims, known)]
     return [
         Span(claim.begin, claim.end, claim.label, claim.score)
-        for claim in _one_address(read, _apart(claims))
+        for claim in _one_address(read, _apart(read, claims))
     ]
 
 
@@ -133,19 +133,31 @@ def _rank(claim: Candidate) -> tuple[bool, bool, float, int]:
     )
 
 
-def _apart(claims: Iterable[Candidate]) -> list[Candidate]:
+def _apart(read: Read, claims: Iterable[Candidate]) -> list[Candidate]:
     """Return the claims that stay where claims overlap, in order.
 
     Of two that overlap the one of better rank stays. What lies wholly within an address, a URL or an
     e-mail address is a part of it, unless it is proven; and an address that a proven claim cuts ends there.
     """
     taken: list[Candidate] = []
-    covered: set[int] = set()
+    covered: dict[int, bool] = {}
     for claim in sorted(claims, key=_rank):
-        if covered.isdisjoint(range(claim.begin, claim.end)):
-            covered.update(range(claim.begin, claim.end))
-            taken.append(claim)
+        if (kept := _uncovered(read, claim, covered)) is not None:
+            covered.update(dict.fromkeys(range(kept.begin, kept.end), kept.sure))
+            taken.append(kept)
     return sorted(taken, key=lambda claim: claim.begin)
+
+
+def _uncovered(read: Read, claim: Candidate, covered: Mapping[int, bool]) -> Candidate | None:
+    """The claim, where none that stays overlaps it (place -> whether that is proven); of an address that a
+    proven one cuts, what stands before that; else None."""
+    cut = next((place for place in range(claim.begin, claim.end) if place in covered), None)
+    if cut is None:
+        return claim
+    before = read.text[claim.begin : cut].rstrip(" \t\n,.;:(-")
+    if claim.label != "ADDRESS" or not covered[cut] or not before:
+        return None
+    return replace(claim, end=claim.begin + len(before))
 
 
 _BETWEEN = re.compile(r"[\s,.>?-]{1,12}\Z")

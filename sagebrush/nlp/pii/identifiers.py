@@ -53,6 +53,19 @@ def _form(pattern: str, flags: int = 0) -> re.Pattern[str]:
     return re.compile(f"{_BEGIN}(?:{pattern}){_END}", flags)
 
 
+def _iban() -> str:
+    """IBANs in groups of four characters or none, each as long as its country's: a word behind is no part."""
+    countries: dict[int, list[str]] = {}
+    for country, length in checksums.IBAN_LENGTHS.items():
+        countries.setdefault(int(length), []).append(country)
+    forms = (
+        rf"(?:{'|'.join(named)})\d\d(?: ?[a-z\d]{{4}}){{{length // 4 - 1}}}"
+        + (rf" ?[a-z\d]{{{length % 4}}}" if length % 4 else "")
+        for length, named in sorted(countries.items())
+    )
+    return rf"(?=[a-z]{{2}}\d\d)(?:{'|'.join(forms)})"
+
+
 def _words(*words: str) -> re.Pattern[str]:
     return re.compile(r"(?<![^\W_])(?:" + "|".join(words) + r")(?![^\W_])")
 
@@ -205,11 +218,11 @@ IDENTIFIERS = (
     Identifier("BANK_ACCOUNT_NUMBER", _form(r"\d{6,17}|\d{3,6}[- ]\d{3,8}(?:[- ]\d{1,6})?"), _ACCOUNT, Confidence(0.0, 0.0, 0.8, 0.0), refused=_NOT_A_BANK_ACCOUNT),
     Identifier("BANK_ACCOUNT_NUMBER", _form(r"[xX*•#]{4,13}[- ]?\d{3,5}"), _ACCOUNT, Confidence(0.0, 0.0, 0.88, 0.0)),
     Identifier(
-        "INTERNATIONAL_BANK_ACCOUNT_NUMBER", _form(r"[a-z]{2}\d{2}(?: ?[a-z\d]{4}){2,7}(?: ?[a-z\d]{1,3})?", re.IGNORECASE), _IBAN,
+        "INTERNATIONAL_BANK_ACCOUNT_NUMBER", _form(_iban(), re.IGNORECASE), _IBAN,
         Confidence(0.99, 0.99, 0.0, 0.0), checksums.iban,
     ),
     Identifier(
-        "INTERNATIONAL_BANK_ACCOUNT_NUMBER", _form(r"[a-z]{2}\d{2}(?: ?[a-z\d]{4}){2,7}(?: ?[a-z\d]{1,3})?", re.IGNORECASE), _words("iban"),
+        "INTERNATIONAL_BANK_ACCOUNT_NUMBER", _form(_iban(), re.IGNORECASE), _words("iban"),
         Confidence(0.85, 0.0, 0.0, 0.0), checksums.iban_form,
     ),
     Identifier("SWIFT_CODE", _form(r"[A-Z]{4}[A-Z]{2}[A-Z\d]{2}(?:[A-Z\d]{3})?"), _SWIFT, Confidence(0.97, 0.0, 0.0, 0.0), checksums.bank_code),

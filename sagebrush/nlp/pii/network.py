@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from .candidates import Candidate, Read
 
 _EMAIL = re.compile(
-    r"(?<![\w.+%-])[\w.+%'-]{1,64}+(?<![.'])@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])"
+    r"(?<![\w.+%-])(?!')[\w.+%'-]{1,64}+(?<![.'])@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])"
 )
 _URL = re.compile(
     r"(?<![\w@])(?:(?:https?|ftps?|sftp|s3|wss?)://|www\d?\.)[^\s<>\"“”«»|\\^`{}]{2,2048}+",

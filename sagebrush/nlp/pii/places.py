@@ -42,8 +42,11 @@ _ADDRESS = re.compile(rf"(?<![\w$£€#/.-]){_STREET}{_TAIL}")
 _BOX = re.compile(
     rf"(?<!\w)(?:P\.? ?O\.? ?Box|PO BOX|Post Office Box|Postbox|GPO Box|Apartado(?: de Correos)?)[ \t]?#?\d{{1,7}}(?!\w){_TAIL}"
 )
+# Each run of spaces has one place alone, and words are whole: else a row of spaces is parted in ever more ways.
+_NUMBERED = r"(?!(?:Box|APO|FPO|DPO)(?!\w))\w{1,24}+"
 _MILITARY = re.compile(
-    r"(?<!\w)(?i:(?:PSC|CMR|Unit|USS|USNS|USCGC)[ \t]+[\w ]{1,24}?,?[ \t]*(?:Box[ \t]+\d{1,6})?,?[ \t]*\n?[ \t]*(?:APO|FPO|DPO),?[ \t]+(?:AA|AE|AP)[ \t]+\d{5}(?:-\d{4})?)(?!\w)"
+    rf"(?<!\w)(?i:(?:PSC|CMR|Unit|USS|USNS|USCGC)[ \t]{{1,3}}+{_NUMBERED}(?:[ \t]{_NUMBERED}){{0,3}}+,?+[ \t]{{0,3}}+(?:Box[ \t]{{1,3}}+\d{{1,6}}+,?+[ \t]{{0,3}}+)?+\n?+[ \t]{{0,8}}+"
+    r"(?:APO|FPO|DPO),?[ \t]{1,3}+(?:AA|AE|AP)[ \t]{1,3}+\d{5}(?:-\d{4})?)(?!\w)"
 )
 _TOWN = re.compile(
     rf"(?<![\w.])(?:\d{{1,6}}[ \t])?{_CITY},[ \t]+(?:{_STATE}(?!\w))(?:,?[ \t]+{_ZIP})"

@@ -58,3 +58,8 @@ def test_forms() -> None:
     assert not checksums.social_security("900-05-1120")
     assert checksums.taxpayer("900-70-1120")
     assert not checksums.taxpayer("900-05-1120")
+
+
+@pytest.mark.parametrize("middle", ["49", "66", "69", "89", "93"])
+def test_middle_numbers_that_the_irs_does_not_give(middle: str) -> None:
+    assert not checksums.taxpayer(f"912-{middle}-1234")

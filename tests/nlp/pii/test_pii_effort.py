@@ -31,3 +31,10 @@ def test_time_is_linear(piece: str) -> None:
     short = piece * (1_000 // len(piece))
     # Eight times the text: eight times the time, and not the 64 times of a quadratic search.
     assert effort(short * 8) < 24 * effort(short) + 0.01
+
+
+@pytest.mark.parametrize("word", ["Unit", "PSC 1", "5 Main St", "12 A", "PO Box 1", "Calle A", "lives at A 1"])  # fmt: skip
+@pytest.mark.parametrize("gap", [" ", "\t", "\n"])
+def test_rows_of_spaces_behind_a_word_are_read_once(word: str, gap: str) -> None:
+    short, long = (f"{word}{gap * count}Price" for count in (250, 2_000))
+    assert effort(long) < 24 * effort(short) + 0.01

@@ -160,3 +160,27 @@ def test_a_spanish_street_with_its_town(text: str, expected: str) -> None:
 @pytest.mark.parametrize("said", ["Hi, my order", "Good morning", "Sure, it is late"])
 def test_who_speaks_is_followed_by_no_name(said: str) -> None:
     assert find([f"Customer: {said}"]) == [[]]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Pay ES9121000418450200051332 from now", "ES9121000418450200051332"),
+        ("send ES91 2100 0418 4502 0005 1332 from it", "ES91 2100 0418 4502 0005 1332"),
+        ("AT611904300234573201 with it", "AT611904300234573201"),
+        ("Norway NO9386011117947 now", "NO9386011117947"),
+        ("write to 'maria@example.com' now", "maria@example.com"),
+        ("write to o'brien@example.com", "o'brien@example.com"),
+        ("Unit 2050 Box 4190, APO AP 96278", "Unit 2050 Box 4190, APO AP 96278"),
+    ],
+)
+def test_what_stands_beside_is_no_part(text: str, expected: str) -> None:
+    assert [text[each.begin : each.end] for each in find([text])[0]] == [expected]
+
+
+def test_an_address_ends_where_a_proven_number_begins() -> None:
+    text = "I live at Hauptstrasse 12, Berlin 555-234-5678"
+    assert [(text[each.begin : each.end], each.label) for each in find([text])[0]] == [
+        ("Hauptstrasse 12, Berlin", "ADDRESS"),
+        ("555-234-5678", "PHONE"),
+    ]
