@@ -35,7 +35,7 @@ async def analyse(ctx: Ctx, task: str, language: str, texts: Sequence[str]) -> l
     except AwsError as error:
         if not absent(error):
             raise told(error) from None  # whose words may be those of a text, and go to a log
-    await asyncio.get_running_loop().run_in_executor(None, fleet.ready, ctx.world)
+    await fleet.ready(ctx.world)
     try:
         return await ask(here, fleet.NAME, body)
     except AwsError as error:

@@ -1,18 +1,32 @@
 """ARNs of Comprehend's resources, and the rows that they name.
 
 A row's kind is the resource type of its ARN, and its name what follows: `pii-entities-detection-job`,
-`document-classifier`, `entity-recognizer`; a version of a model is `NAME/version/VERSION`.
+`document-classifier`, `entity-recognizer`; a version of a model is `NAME/version/VERSION`. Only the kind of
+flywheels' data sets is another one.
 """
 
 from __future__ import annotations
 
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError
+from sagebrush.services.comprehend.endpoints import facts as endpoints
+from sagebrush.services.comprehend.jobs import families as jobs
+from sagebrush.services.comprehend.training import families as models
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
 DATASET = "flywheel-dataset"
 """The kind of what has an ARN `flywheel/NAME/dataset/NAME`."""
+KINDS = frozenset(
+    {
+        *(family.kind for family in jobs.FAMILIES.values()),
+        *models.FAMILIES,
+        endpoints.CLASSIFIER.kind,
+        endpoints.RECOGNIZER.kind,
+        "flywheel",
+    }
+)
+"""The types in ARNs of Comprehend's resources: rows of other services are not found by one."""
 
 
 def of(row: Row) -> str:
@@ -35,6 +49,8 @@ def row_of(ctx: Ctx, text: str) -> Row | None:
     ):  # fmt: skip
         return None
     kind, _, name = arn.resource.partition("/")
+    if kind not in KINDS:
+        return None
     if kind == "flywheel" and "/dataset/" in name:
         kind = DATASET
     return ctx.world.rows.get(ctx.account, ctx.region, kind, name)

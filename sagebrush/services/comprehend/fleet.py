@@ -6,6 +6,7 @@ as long as each has a CPU, ends when it is idle, and a server that was killed fi
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -23,8 +24,8 @@ REQUESTS = 200
 """Requests that may be inside at once; more are throttled (SageMaker's most for such an endpoint)."""
 PATIENCE = 50.0
 """Seconds that a request waits for the endpoint: clients give up after 60."""
-LOOK = 0.05
-"""Seconds between two looks at it meanwhile."""
+SOONEST, LATEST = 0.05, 1.0
+"""Seconds between two looks at it meanwhile, which become more: many may wait."""
 THERE = "Cannot create already existing"
 """How SageMaker's refusal of a name that is taken begins."""
 
@@ -39,27 +40,41 @@ def environment(world: World) -> dict[str, str]:
     return {"SAGEBRUSH_MODELS": launch.place(world, Path()).models}
 
 
-def ready(world: World) -> None:
-    """The endpoint answers requests, and is created where it is not there.
+async def ready(world: World) -> None:
+    """The endpoint answers requests, and is created where it is not there. Whoever waits holds no thread.
 
-    Raises InternalServerException (500) where it does not within PATIENCE, which clients repeat.
+    Raises InternalServerException (500) where it does not within PATIENCE, which clients repeat, and where
+    it cannot be created.
     """
-    here, until = ctx(world), time.monotonic() + PATIENCE
+    loop, until, pause = asyncio.get_running_loop(), time.monotonic() + PATIENCE, SOONEST
     while time.monotonic() < until:
-        status = _status(here)
-        if status == "InService":
+        if await loop.run_in_executor(None, _step, world):
             return
-        if status == "Failed":  # it is tried again: packages may be there by now
-            here.call("sagemaker", "DeleteEndpoint", {"EndpointName": NAME})
-        elif status is None:
-            _create(world, here)
-        time.sleep(LOOK)
+        await asyncio.sleep(pause)
+        pause = min(1.5 * pause, LATEST)
     raise AwsError(
         "InternalServerException",
         "The models of Comprehend are being prepared on this machine, which takes a minute when they"
         " are first used: try again.",
         500,
     )
+
+
+def _step(world: World) -> bool:
+    """Whether the endpoint answers; where it is not there, or has failed, it is on its way to be."""
+    here = ctx(world)
+    try:
+        status = _status(here)
+        if status == "Failed":  # it is tried again: packages may be there by now
+            _deleted(here)
+        elif status is None:
+            _create(world, here)
+    except AwsError as error:
+        words = f"The models of Comprehend cannot be started on this machine: {error.code}."
+        raise AwsError(
+            "InternalServerException", words, 500
+        ) from None  # its words are another account's
+    return status == "InService"
 
 
 def _status(here: Ctx) -> str | None:
@@ -70,6 +85,15 @@ def _status(here: Ctx) -> str | None:
         if error.status >= 500:
             raise
         return None
+
+
+def _deleted(here: Ctx) -> None:
+    """The endpoint goes; another caller may be faster."""
+    try:
+        here.call("sagemaker", "DeleteEndpoint", {"EndpointName": NAME})
+    except AwsError as error:
+        if error.status >= 500:
+            raise
 
 
 def _create(world: World, here: Ctx) -> None:

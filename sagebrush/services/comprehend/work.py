@@ -32,6 +32,8 @@ INTERNAL = "INTERNAL_SERVER_ERROR: "
 GONE = f"{INTERNAL}What did the job is gone."
 PLATFORM = ("OutOfMemory:", "InternalServerError:", "ClientError:")
 """How FailureReasons begin that SageMaker wrote itself; the program's own words are its message."""
+NEVER = "CapacityError:"
+"""How SageMaker's refusal of what this host can never have begins; other limits pass."""
 ARGUMENT, ARGUMENTS = 256, 100
 """Characters of an argument at most, and arguments (CreateProcessingJob)."""
 
@@ -78,7 +80,7 @@ def begin(world: World, row: Row, request: Doc) -> str:
     except AwsError as error:
         if error.status >= 500:
             raise
-        if error.code == "ResourceLimitExceeded":
+        if error.code == "ResourceLimitExceeded" and not error.message.startswith(NEVER):
             raise Full from error
         return error.message
     return ""

@@ -196,14 +196,23 @@ def test_a_quota_is_waited_for(world: ComprehendWorld) -> None:
     assert world.told(job)["JobStatus"] == "IN_PROGRESS"
 
 
-def test_what_sagemaker_refuses_fails_the_job(world: ComprehendWorld) -> None:
-    world.refused = AwsError("ValidationException", "no such type")
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("ValidationException", "no such type"),
+        ("ResourceLimitExceeded", "CapacityError: larger than this host"),  # which no wait mends
+    ],
+)
+def test_what_sagemaker_refuses_fails_the_job(
+    world: ComprehendWorld, code: str, message: str
+) -> None:
+    world.refused = AwsError(code, message)
     job = world.start()
     world.run(5)
     found = world.told(job)
     assert (found["JobStatus"], found["Message"]) == (
         "FAILED",
-        "INTERNAL_SERVER_ERROR: no such type",
+        f"INTERNAL_SERVER_ERROR: {message}",
     )
 
 

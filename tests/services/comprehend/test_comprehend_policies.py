@@ -92,3 +92,34 @@ def test_a_model_that_there_is_not(server: Server) -> None:
         (comprehend.delete_resource_policy, {}),
     ):
         assert refused(call, **more)[0] == "ResourceNotFoundException"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "resource"),
+    [
+        ("training-job", "foo", "training-job/foo"),
+        ("flywheel-dataset", "f/dataset/d", "flywheel-dataset/f/dataset/d"),
+    ],
+)
+def test_an_arn_names_no_row_of_another_service_and_none_past_its_own_form(
+    server: Server, kind: str, name: str, resource: str
+) -> None:
+    plan = {"tags": {"a": "b"}}
+    row = server.world.rows.insert(
+        Row("123456789012", "us-east-1", kind, name, "COMPLETED", {}, plan)
+    )
+    arn = f"arn:aws:comprehend:us-east-1:123456789012:{resource}"
+    client = server.client("comprehend")
+    try:
+        for call, more in (
+            (client.list_tags_for_resource, {}),
+            (client.tag_resource, {"Tags": [{"Key": "c", "Value": "d"}]}),
+            (client.untag_resource, {"TagKeys": ["a"]}),
+        ):
+            with pytest.raises(client.exceptions.ResourceNotFoundException):
+                call(ResourceArn=arn, **more)
+        found = server.world.rows.by_id(row.id)
+        assert found is not None
+        assert found.plan == plan
+    finally:
+        server.world.rows.delete(row.id)

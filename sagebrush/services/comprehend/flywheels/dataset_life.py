@@ -66,7 +66,7 @@ def reconcile(world: World, row: Row) -> Next:
     if isinstance(outcome, Failed):
         return _ended(world, "FAILED", outcome.message)
     if not isinstance(outcome, Done):
-        return Next(plan={"started": PROGRAM}, due=outcome.due)
+        return Next(plan={"started": PROGRAM} if outcome.started else {}, due=outcome.due)
     count = int(programs.number(outcome.result.get("NumberOfDocuments")))
     return _ended(world, "COMPLETED", more={"NumberOfDocuments": count})
 

@@ -66,7 +66,7 @@ def _advance(world: World, row: Row, task: Task) -> Next | Done:
     if isinstance(outcome, Failed):
         return _ended(world, "STOPPED" if outcome.stopped else "FAILED", outcome.message)
     if not isinstance(outcome, Done):
-        return Next(plan={"started": task.module}, due=outcome.due)
+        return Next(plan={"started": task.module} if outcome.started else {}, due=outcome.due)
     return outcome
 
 

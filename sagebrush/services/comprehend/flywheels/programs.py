@@ -54,6 +54,8 @@ class Waits:
     """The task is not done yet: look again after so many seconds."""
 
     due: float
+    started: bool = True
+    """Its processing job was created."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def _start(world: World, task: Task) -> Outcome:
     try:
         refused = work.begin(world, task.owner, _request(world, task))
     except work.Full:
-        return Waits(work.FULL)
+        return Waits(work.FULL, started=False)
     return Failed(f"{work.INTERNAL}{refused}") if refused else Waits(work.QUEUED)
 
 

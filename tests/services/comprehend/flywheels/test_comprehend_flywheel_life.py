@@ -465,3 +465,25 @@ def test_numbers_and_texts_of_results() -> None:
     assert [programs.number(bad) for bad in (True, "1", None, -1, float("nan"), 1e300)] == [0.0] * 6
     assert programs.texts(["a", 1, "b"]) == ["a", "b"]
     assert programs.texts("a") == []
+
+
+@pytest.mark.parametrize("life", [dataset_life, iteration_life])
+def test_a_task_that_a_quota_forbids_has_not_started(
+    world: FlywheelWorld, life: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(life.programs, "advance", _full)
+    monkeypatch.setattr(life.members, "flywheel_of", lambda rows, row: row)
+    monkeypatch.setattr(life, "_task" if life is dataset_life else "_gathering", _task)
+    status = "CREATING" if life is dataset_life else "TRAINING"
+    row = Row(ACCOUNT, REGION, "any", "f/1", status, {}, {})
+    step = life.reconcile(world.world, row)
+    assert (dict(step.plan), step.due) == ({}, work.FULL)
+
+
+def _full(*_: Any) -> programs.Waits:
+    return programs.Waits(work.FULL, started=False)
+
+
+def _task(*_: Any) -> programs.Task:
+    row = Row(ACCOUNT, REGION, "any", "f/1", "CREATING", {}, {})
+    return programs.Task("any", row, ROLE, "arn", "s3://lake/f/", {})
