@@ -118,6 +118,22 @@ def test_what_a_model_has_started_ends_with_it(many: Many) -> None:
         until(partial(_over, child))
 
 
+def test_an_answered_callers_connection_outlives_the_models_end(many: Many) -> None:
+    late = MODEL + (
+        "import time\nfrom sagebrush.toolkit.serving import worker\nsend = worker._send\n"
+        "def slow(*given):\n    kept = send(*given)\n    time.sleep(0.1)\n    return kept\n"
+        "worker._send = slow\n"  # the caller has its answer before the server hears of it
+    )
+    assert many.load("late", late)[0] == 200
+    with contextlib.closing(many.server.connect()) as connection:
+        connection.request("POST", "/models/late/invoke", b"1", {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read())) == (200, True)
+        assert many.ask("DELETE", "/models/late")[0] == 200
+        connection.request("POST", "/models/late/invoke", b"1", {"Content-Type": "application/json"})
+        assert connection.getresponse().status == 404
+
+
 def _over(pid: int) -> bool:
     """Whether the process has ended, waited for or not."""
     try:

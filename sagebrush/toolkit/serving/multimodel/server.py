@@ -12,6 +12,7 @@ import contextlib
 import json
 import mmap
 import os
+import select
 import selectors
 import signal
 import socket
@@ -35,6 +36,8 @@ LOADING = 3600.0
 """Seconds that a model may take to load: its caller leaves earlier."""
 QUEUE = 1024
 """Requests that may wait for one model, where the user sets no bound."""
+SETTLED = 0.5
+"""Seconds within which a process that has begun to answer tells that it has, before it is ended."""
 
 Become = Callable[[str, socket.socket, mmap.mmap], int]
 """(the model's directory, control, progress) -> exit status: what a model's process runs."""
@@ -324,6 +327,7 @@ class Server:
         if why:
             print(f"model {model.name} is unloaded: {why}", file=sys.stderr, flush=True)
         process = model.worker
+        self._settle(model)
         process.ended = why or "unloaded"
         code = process.exit_code(end=bool(process.slots))  # nobody else may answer these meanwhile
         if code is None:  # the kernel takes a while to free its memory: the callers of others go on
@@ -331,6 +335,20 @@ class Server:
             self.leaving.append(process)
             code = -signal.SIGKILL
         self._bury(model, code)
+
+    def _settle(self, model: Loaded) -> None:
+        """Answers that were sent are reported, so that their connections stay open: who has read an
+        answer may have sent the next request on its connection already."""
+        process, until = model.worker, time.monotonic() + SETTLED
+        while process.slots and all(process.progress[n] == worker.SENT for n in process.slots):
+            left = max(0.0, until - time.monotonic())
+            if not select.select([process.control], [], [], left)[0]:
+                return
+            said = process.control.recv(1024)
+            for place in range(0, len(said) - 1, 2):
+                self._reported(model, said[place : place + 1], said[place + 1])
+            if not said:
+                return
 
     def _bury(self, model: Loaded, code: int) -> None:
         """The process of a model has ended: the model is not loaded, and who waited is told."""
