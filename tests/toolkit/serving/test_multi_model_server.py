@@ -126,11 +126,15 @@ def test_an_answered_callers_connection_outlives_the_models_end(many: Many) -> N
     )
     assert many.load("late", late)[0] == 200
     with contextlib.closing(many.server.connect()) as connection:
-        connection.request("POST", "/models/late/invoke", b"1", {"Content-Type": "application/json"})
+        connection.request(
+            "POST", "/models/late/invoke", b"1", {"Content-Type": "application/json"}
+        )
         answer = connection.getresponse()
         assert (answer.status, bool(answer.read())) == (200, True)
         assert many.ask("DELETE", "/models/late")[0] == 200
-        connection.request("POST", "/models/late/invoke", b"1", {"Content-Type": "application/json"})
+        connection.request(
+            "POST", "/models/late/invoke", b"1", {"Content-Type": "application/json"}
+        )
         assert connection.getresponse().status == 404
 
 

@@ -45,9 +45,7 @@ def _task(config: Doc, model_type: str) -> None:
     if not config.get(wanted) or config.get(other):
         refuse(f"TaskConfig must have {wanted}, and it alone, where ModelType is {model_type}.")
     if model_type == inputs.RECOGNIZER:
-        types = inputs.types_of(config)
-        if not 1 <= len(types) <= models.TYPES or len({*types}) < len(types):
-            refuse(f"EntityTypes must be 1 to {models.TYPES} different types.")
+        models.entity_types(inputs.types_of(config))
         return
     labels, most = inputs.labels_of(config), LABELS[config[wanted]["Mode"]]
     if len(labels) > most or len({*labels}) < len(labels):
@@ -120,6 +118,8 @@ def dataset(flywheel: Row, request: Doc) -> None:
 def _manifests(given: list[Doc]) -> None:
     if len(given) > models.MANIFESTS:
         refuse(f"A data set has {models.MANIFESTS} augmented manifests at most.")
+    for each in given:
+        models.attributes(each["AttributeNames"])
     if any(each.get("DocumentType") == models.PAGES for each in given):
         refuse("Flywheels support plain-text documents only.")
 

@@ -20,6 +20,7 @@ from sagebrush.services.comprehend.flywheels import (
     members,
 )
 from sagebrush.services.comprehend.flywheels.plan import Plan, plan_of
+from sagebrush.store import changes
 from sagebrush.store.rows import Exists, Reader, Row
 from sagebrush.world import Ctx
 
@@ -41,22 +42,42 @@ def start_flywheel_iteration(ctx: Ctx, request: Doc) -> Doc:
     while another iteration runs.
     """
     flywheel = members.required(ctx, request["FlywheelArn"], facts.FLYWHEEL)
-    row = _earlier(ctx, flywheel, request.get("ClientRequestToken"))
+    token = request.get("ClientRequestToken")
+    row = _earlier(ctx.world.rows, flywheel, token)
     while row is None:
+        drafted = _drafted(ctx, flywheel, request)
         try:
-            drafted = _drafted(ctx, flywheel, request)
-            row = ctx.world.rows.insert(drafted, partial(_check, flywheel))
+            row = changes.together(
+                ctx.world.db, ctx.world.rows, partial(_begun, flywheel, token, drafted)
+            )
         except Exists:  # the iteration before began in this second, and has ended
             continue
-        ctx.world.rows.update(flywheel.id, partial(_noted, row))
         ctx.world.wake()
     return {name: row.doc[name] for name in ("FlywheelArn", "FlywheelIterationId")}
 
 
-def _earlier(ctx: Ctx, flywheel: Row, token: str | None) -> Row | None:
+def _begun(flywheel: Row, token: str | None, drafted: Row, rows: changes.Changes) -> Row:
+    """The iteration as stored, which its flywheel names; or the one that the token began. Raises what
+    forbids an iteration."""
+    if earlier := _earlier(rows, flywheel, token):
+        return earlier
+    current = members.active(rows, flywheel)
+    if members.busy(rows, flywheel, facts.ITERATION):
+        words = "The flywheel runs an iteration already. Start another when that has ended."
+        raise AwsError("ResourceInUseException", words)
+    stored = rows.insert(drafted)
+    told = {
+        "LatestFlywheelIteration": stored.doc["FlywheelIterationId"],
+        "LastModifiedTime": moment(stored.created),
+    }
+    rows.store(replace(current, doc={**current.doc, **told}))
+    return stored
+
+
+def _earlier(rows: Reader, flywheel: Row, token: str | None) -> Row | None:
     """The iteration that a request with that token began."""
-    rows = members.of(ctx.world.rows, flywheel, facts.ITERATION) if token else []
-    return next((row for row in rows if plan_of(row).get("token") == token), None)
+    found = members.of(rows, flywheel, facts.ITERATION) if token else []
+    return next((row for row in found if plan_of(row).get("token") == token), None)
 
 
 def _drafted(ctx: Ctx, flywheel: Row, request: Doc) -> Row:
@@ -100,23 +121,6 @@ def _number(before: list[Row], now: float) -> str:
     while lake.stamp(now) in used:
         now += 1.0
     return lake.stamp(now)
-
-
-def _check(flywheel: Row, rows: Reader) -> None:
-    """Raises what forbids an iteration, in the transaction that stores it."""
-    members.active(rows, flywheel)
-    if members.busy(rows, flywheel, facts.ITERATION):
-        words = "The flywheel runs an iteration already. Start another when that has ended."
-        raise AwsError("ResourceInUseException", words)
-
-
-def _noted(row: Row, flywheel: Row) -> Row:
-    """The flywheel, whose latest iteration is the one in `row`."""
-    told = {
-        "LatestFlywheelIteration": row.doc["FlywheelIterationId"],
-        "LastModifiedTime": moment(row.created),
-    }
-    return replace(flywheel, doc={**flywheel.doc, **told})
 
 
 def describe_flywheel_iteration(ctx: Ctx, request: Doc) -> Doc:

@@ -40,14 +40,15 @@ def flywheel_of(rows: Reader, row: Row) -> Row | None:
     return rows.get(row.account, row.region, facts.FLYWHEEL.kind, name)
 
 
-def active(rows: Reader, flywheel: Row) -> None:
-    """Returns for a flywheel that is ACTIVE, as the transaction of `rows` sees it. Raises
+def active(rows: Reader, flywheel: Row) -> Row:
+    """The flywheel, which is ACTIVE, as the transaction of `rows` sees it. Raises
     ResourceNotFoundException, and InvalidRequestException for any other."""
     found = rows.by_id(flywheel.id)
     if found is None:
         raise arns.missing()
     if found.status != "ACTIVE":
         requests.refuse(f"The flywheel is not ACTIVE: it is in status {found.status}.")
+    return found
 
 
 def unused(rows: Reader, flywheel: Row) -> list[Row]:

@@ -81,11 +81,15 @@ def _manifests(config: Doc) -> None:
     if all(each.get("Split") == "TEST" for each in given):
         refuse("AugmentedManifests has no file to train with: every Split is TEST.")
     for each in given:
-        names = each["AttributeNames"]
-        if not 1 <= len(names) <= ATTRIBUTES:
-            refuse(f"AttributeNames must have 1 to {ATTRIBUTES} names.")
-        if max(map(len, names)) > ATTRIBUTE:
-            refuse(f"An attribute name must have at most {ATTRIBUTE} characters.")
+        attributes(each["AttributeNames"])
+
+
+def attributes(names: Sequence[str]) -> None:
+    """Returns for the AttributeNames that a manifest can have. Raises InvalidRequestException."""
+    if not 1 <= len(names) <= ATTRIBUTES:
+        refuse(f"AttributeNames must have 1 to {ATTRIBUTES} names.")
+    if max(map(len, names)) > ATTRIBUTE:
+        refuse(f"An attribute name must have at most {ATTRIBUTE} characters.")
 
 
 def _classifier(config: Doc, mode: str) -> None:
@@ -112,7 +116,7 @@ def _classifier(config: Doc, mode: str) -> None:
 
 
 def _recognizer(config: Doc) -> None:
-    _types([each["Type"] for each in config["EntityTypes"]])
+    entity_types([each["Type"] for each in config["EntityTypes"]])
     if config["DataFormat"] == MANIFEST:
         _without(config, MANIFEST, ("Documents", "Annotations", "EntityList"))
         return
@@ -131,7 +135,8 @@ def _without(config: Doc, data_format: str, members: Sequence[str]) -> None:
             refuse(f"{member} must not be given where DataFormat is {data_format}.")
 
 
-def _types(names: Sequence[str]) -> None:
+def entity_types(names: Sequence[str]) -> None:
+    """Returns for types that a recognizer can have. Raises InvalidRequestException."""
     if not 1 <= len(names) <= TYPES:
         refuse(f"EntityTypes must have 1 to {TYPES} types.")
     if len({*names}) < len(names):

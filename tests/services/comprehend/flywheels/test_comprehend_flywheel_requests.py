@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -146,12 +147,12 @@ LABELLED = {**TASK["DocumentClassificationConfig"]}
             },
             "InvalidRequestException",
         ),
-        (
-            {
-                "ModelType": "ENTITY_RECOGNIZER",
-                "TaskConfig": {"LanguageCode": "en", "EntityRecognitionConfig": {"EntityTypes": []}},
-            },
-            "InvalidRequestException",
+        *(
+            (
+                {"ModelType": "ENTITY_RECOGNIZER", "TaskConfig": {**TYPES, "EntityRecognitionConfig": {"EntityTypes": types}}},
+                "InvalidRequestException",
+            )
+            for types in ([], [{"Type": " "}])
         ),
         ({"TaskConfig": {**TASK, "LanguageCode": "ja"}}, "UnsupportedLanguageException"),
         ({"DataSecurityConfig": {"DataLakeKmsKeyId": "no key"}}, "KmsKeyValidationException"),
@@ -385,6 +386,7 @@ def test_data_that_a_classifier_is_not_made_of(server: Server, comprehend: Any) 
         {**CSV, "AugmentedManifests": MANIFEST["AugmentedManifests"]},
         {**MANIFEST, "AugmentedManifests": MANIFEST["AugmentedManifests"] * 6},
         {**MANIFEST, "AugmentedManifests": [page]},
+        {**MANIFEST, "AugmentedManifests": [{**page, "AttributeNames": ["a"] * 6}]},
     ):
         with pytest.raises(ClientError) as refused:
             comprehend.create_dataset(FlywheelArn=wheel, DatasetName="a", InputDataConfig=config)
@@ -459,6 +461,20 @@ def test_an_iteration_wants_new_data_and_runs_alone(server: Server, comprehend: 
     history = comprehend.list_flywheel_iteration_history(FlywheelArn=wheel)
     listed = history["FlywheelIterationPropertiesList"]
     assert [each["FlywheelIterationId"] for each in listed] == [later, number]
+
+
+def test_one_request_sent_many_times_at_once_begins_one_iteration(
+    server: Server, comprehend: Any
+) -> None:
+    wheel = active(server, comprehend)
+    completed(server, comprehend, wheel, "train")
+
+    def ask(_: int) -> str:
+        made = comprehend.start_flywheel_iteration(FlywheelArn=wheel, ClientRequestToken="t")
+        return made["FlywheelIterationId"]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len({*pool.map(ask, range(8))}) == 1
 
 
 def test_data_of_an_iteration_that_failed_are_new(server: Server, comprehend: Any) -> None:
