@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from sagebrush.nlp.entities import merged
 from sagebrush.nlp.language.letters import kinds_of_unicode, letters
 from sagebrush.nlp.syntax.tokens import tokens
+from tests.nlp.effort import effort
 
 KINDS = kinds_of_unicode()
 READERS: dict[str, tuple[Callable[[str], Any], str]] = {
@@ -20,16 +20,6 @@ READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "addresses": (lambda text: merged(text, []), "a@b.cc x "),
     "amounts": (lambda text: merged(text, []), "$5 x "),
 }
-
-
-def effort(read: Callable[[str], Any], text: str) -> float:
-    """Return the processor time of one call, the least of three."""
-    times = []
-    for _ in range(3):
-        before = time.process_time()
-        read(text)
-        times.append(time.process_time() - before)
-    return min(times)
 
 
 @pytest.mark.parametrize("name", READERS)

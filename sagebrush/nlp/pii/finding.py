@@ -7,6 +7,7 @@ import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from ..spans import Span
 from .candidates import Candidate, Read
@@ -100,7 +101,7 @@ def _beside(rules: Sequence[Candidate], model: Sequence[Span]) -> list[Candidate
     Rules know where an age, a date or a number ends; names and addresses of the model stay, but for a part
     of a date ("St. Patrick" of "St. Patrick's Day").
     """
-    covered = {(claim.label, place) for claim in rules for place in range(claim.begin, claim.end)}
+    ruled = {label: _Reach(rules, label) for label in {claim.label for claim in rules}}
     dates = sorted((claim.begin, claim.end) for claim in rules if claim.label == "DATE_TIME")
     claims = []
     for span in model:
@@ -109,11 +110,23 @@ def _beside(rules: Sequence[Candidate], model: Sequence[Span]) -> list[Candidate
             continue
         if label in _OF_CONTEXT and _inside(span, dates):
             continue
-        if label in _OF_CONTEXT or not any(
-            (label, place) in covered for place in range(span.begin, span.end)
-        ):
+        if label in _OF_CONTEXT or label not in ruled or not ruled[label].overlaps(span):
             claims.append(Candidate(span.begin, span.end, label, span.score))
     return claims
+
+
+class _Reach:
+    """The claims of one type in the order of their begins, and how far those up to each reach."""
+
+    def __init__(self, claims: Sequence[Candidate], label: str) -> None:
+        spans = sorted((claim.begin, claim.end) for claim in claims if claim.label == label)
+        self._begins = [begin for begin, _ in spans]
+        self._reach = list(accumulate((end for _, end in spans), max))
+
+    def overlaps(self, span: Span) -> bool:
+        """Whether one of the claims has a character of the span's."""
+        at = bisect_left(self._begins, span.end)
+        return at > 0 and self._reach[at - 1] > span.begin
 
 
 def _inside(span: Span, dates: Sequence[tuple[int, int]]) -> bool:

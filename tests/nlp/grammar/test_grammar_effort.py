@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
 
 from sagebrush.nlp.grammar import dates, quantities
 from sagebrush.nlp.spans import Span
+from tests.nlp.effort import effort
 
 PIECES = (
     "1", ",", "1 ", "1 a ", "one ", "a ", "the last ", "half a ", "$", "$1 ", "1/", "1-", "1.", "1st ", "may ", "'", "in 1",
     "twenty-", "about over ", "hundred and ", "first of ", " ", "\n", "é", "1,000", "the early late ", "of the end of ",
     "$1b", "01/1", "f(1, ", "return 1 ", "1, 10115 A",
 )  # fmt: skip
-
-
-def effort(find: Callable[[str], list[Span]], text: str) -> float:
-    """Return the processor time of one call, the least of three."""
-    times = []
-    for _ in range(3):
-        before = time.process_time()
-        find(text)
-        times.append(time.process_time() - before)
-    return min(times)
 
 
 @pytest.mark.parametrize("find", [dates, quantities], ids=["dates", "quantities"])
