@@ -63,6 +63,8 @@ from sagebrush.services.states.tasks.doing import ServiceTasks
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.deliveries import Deliveries
+from sagebrush.store.derived import Derived
+from sagebrush.store.edges import EdgeReader
 from sagebrush.store.events import Events
 from sagebrush.store.executions import Executions
 from sagebrush.store.home import Home
@@ -105,7 +107,7 @@ class App:
             kinds, self._operations = registry.kinds(found), registry.operations(found)
         isolation = trial.result()
         self._before_body = registry.before_body(found)
-        self._sources = registry.event_sources(found)
+        self._sources, self._derived = registry.event_sources(found), registry.derived(found)
         consumers, self._interest = registry.event_consumers(found)
         self.dispatcher = Dispatcher()
         jobs, engines = settings.home / "jobs", Engines()
@@ -183,27 +185,27 @@ class App:
         running: Mapping[str, Running],
         containers: Callable[[str], bool] | None,
     ) -> World:
-        settings, keys = self.settings, self.settings.home / "keys"
-        db = Db(self.home.database)
+        settings, keys, db = self.settings, self.settings.home / "keys", Db(self.home.database)
         rows, series = Rows(db, clock), Series(db)
         events, news = Events(db, clock, self._sources, self._interest), News()
+        derived = Derived(rows, self._derived)
         rows.changed = lambda tx, old, new: (
-            events.changed(tx, old, new), news.changed(tx, old, new),
+            events.changed(tx, old, new), news.changed(tx, old, new), derived.changed(tx, old, new),
         )  # fmt: skip
 
         def due(row_id: int) -> None:
             rows.touch(row_id)
             self.world.wake()
 
-        measured = host.measure()
+        measured, objects = host.measure(), ObjectStore(settings.home / "objects")
         endpoints, tallies = Endpoints(self.backend), Tallies(series, clock)
-        objects = ObjectStore(settings.home / "objects")
         remote = Remote() if settings.sample_data == "auto" else None
         return World(
             settings=settings,
             clock=clock,
             db=db,
             rows=rows,
+            edges=EdgeReader(db.read),
             objects=objects,
             series=series,
             streams=Streams(db, clock),

@@ -13,6 +13,7 @@ from sagebrush.engine.kinds import Kind
 from sagebrush.engine.outbox import Consumer, Ends
 from sagebrush.errors import Doc
 from sagebrush.services import SERVICES
+from sagebrush.store.derived import Derive
 from sagebrush.store.events import Interest, Source
 from sagebrush.world import Ctx, Operation, Operations
 
@@ -75,6 +76,17 @@ def event_sources(found: Modules | None = None) -> dict[str, Source]:
             for kind, source in getattr(module, "EVENT_SOURCES", {}).items():
                 if table.setdefault(kind, source) is not source:
                     raise LookupError(f"{module.__name__}: two tell of the events of {kind}")
+    return table
+
+
+def derived(found: Modules | None = None) -> dict[str, list[Derive]]:
+    """`Row.kind` -> what follows from its changes: modules' DERIVED."""
+    table: dict[str, list[Derive]] = {}
+    for own in (found or modules()).values():
+        for module in own:
+            for kind, derive in getattr(module, "DERIVED", {}).items():
+                if derive not in table.setdefault(kind, []):
+                    table[kind].append(derive)
     return table
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sagebrush.settings import Settings
     from sagebrush.store.db import Db, Tx
     from sagebrush.store.deliveries import Deliveries
+    from sagebrush.store.edges import EdgeReader
     from sagebrush.store.events import Events
     from sagebrush.store.execution_values import New, Run
     from sagebrush.store.executions import Executions
@@ -140,6 +141,7 @@ class World:
     """Seconds since the epoch; a test passes its own."""
     db: Db
     rows: Rows
+    edges: EdgeReader
     objects: ObjectStore
     series: Series
     streams: Streams

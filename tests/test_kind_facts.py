@@ -17,7 +17,7 @@ import pytest
 import sagebrush.services.sagemaker
 from sagebrush import registry, services
 from sagebrush.access import actions
-from sagebrush.access.actions import sagemaker as entries
+from sagebrush.access.actions.sagemaker import targets as entries
 from sagebrush.aws import models
 from sagebrush.commands import jobs, logs, top
 from sagebrush.commands import running as commands
@@ -204,7 +204,7 @@ ENTRIES = {
     **entries.plain(LABELING_JOB, "DescribeLabelingJob", "StopLabelingJob"),
     **entries.lists("ListLabelingJobs"),
 }
-"""What its operations ask of policies (access/actions/sagemaker.py)."""
+"""What its operations ask of policies (access/actions/sagemaker/)."""
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ TYPED = {
     f"{SERVICES}/comprehend/training": ["training.plan.Plan"],
     f"{SERVICES}/events": ["plan.Plan"],
     f"{SERVICES}/scheduler": ["plan.Plan"],
-    f"{SERVICES}/sagemaker/experiments": ["experiments.plan.Plan"],
+    f"{SERVICES}/sagemaker/inference_experiments": ["inference_experiments.plan.Plan"],
     f"{SERVICES}/sagemaker/hosting": ["hosting.plan.Plan"],
     f"{SERVICES}/sagemaker/jobs": ["jobs.plan.Job"],
     f"{SERVICES}/sagemaker/notebook": ["notebook.plan.Plan"],

@@ -1,4 +1,4 @@
-"""Several rows of the `resource` table changed in one transaction: all of them, or none."""
+"""Several rows and edges changed in one transaction: all of them, or none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
+from sagebrush.store import edges
 from sagebrush.store.db import Db, Tx
+from sagebrush.store.edges import Edge, EdgeReader
 from sagebrush.store.rows import Exists, Reader, Row, Rows
 
 T = TypeVar("T")
@@ -19,6 +21,7 @@ class Changes(Reader):
         super().__init__(tx.all)
         self._rows = rows
         self._tx = tx
+        self.edges = EdgeReader(tx.all)
 
     def insert(self, row: Row) -> Row:
         """The row as stored, with its id and times; raises Exists when the name is taken."""
@@ -39,6 +42,14 @@ class Changes(Reader):
     def delete(self, row: Row) -> None:
         """There is no such row."""
         self._rows.delete_in(self._tx, row)
+
+    def link(self, edge: Edge) -> bool:
+        """The edge is stored; False, and nothing changed, where one of its kind is between the two."""
+        return edges.put_in(self._tx, edge)
+
+    def unlink(self, place: tuple[str, str, str], source: str, destination: str) -> bool:
+        """There is no edge of (account, region, kind) between the two; whether there was."""
+        return edges.delete_in(self._tx, place, source, destination)
 
 
 def together(db: Db, rows: Rows, work: Callable[[Changes], T]) -> T:

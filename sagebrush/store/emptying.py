@@ -17,7 +17,7 @@ TABLES = (
     "work", "page", "timer", "clock", "history", "position", "execution", "definition",
     "message", "deduplication", "sequence", "part", "upload", "object", "piece", "segment",
     "content", "bucket", "point", "metric", "log_event", "log_stream", "log_group", "reservation", "peak",
-    "runtime", "alarm_history", "event", "delivery",
+    "runtime", "alarm_history", "event", "delivery", "edge",
 )  # fmt: skip
 """Tables that are emptied, what refers to others before them."""
 _HELD = "NOT IN (SELECT content FROM object WHERE content IS NOT NULL)"

@@ -13,6 +13,7 @@ import pytest
 from sagebrush import app, registry
 from sagebrush.access import actions, conditions
 from sagebrush.access.actions.entries import Need, Permission, Target
+from sagebrush.access.actions.sagemaker import hosting
 from sagebrush.aws import models
 from sagebrush.world import Ctx
 from tests.access import reference
@@ -380,5 +381,5 @@ def test_every_key_finds_the_value_of_its_member(ctx):
 
 
 def test_a_resource_without_a_name_is_nobodys():
-    permission = Permission("sagemaker:DescribeModel", actions.sagemaker.MODEL)
+    permission = Permission("sagemaker:DescribeModel", hosting.MODEL)
     assert [need.target for need in permission.needs(None, {})] == [Target("*")]  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from sagebrush.access.actions.entries import (
     given,
     key,
 )
-from sagebrush.access.actions.sagemaker import RoleArns
+from sagebrush.access.actions.iam import RoleArns
 from sagebrush.aws.names import Arn
 from sagebrush.errors import Doc
 from sagebrush.world import Ctx

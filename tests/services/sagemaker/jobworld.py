@@ -24,6 +24,7 @@ from sagebrush.services.sagemaker.training import operations as training
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.deliveries import Deliveries
+from sagebrush.store.edges import EdgeReader
 from sagebrush.store.events import Events, Interest
 from sagebrush.store.executions import Executions
 from sagebrush.store.messages import Messages
@@ -186,6 +187,7 @@ class JobWorld:
             clock=self._clock,
             db=self.db,
             rows=self.rows,
+            edges=EdgeReader(self.db.read),
             objects=self.objects,
             series=self.series,
             streams=cast(Any, self.streams),

@@ -9,10 +9,10 @@ from typing import NoReturn
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.sagemaker.experiments import checks, configurations, life
-from sagebrush.services.sagemaker.experiments.facts import INFERENCE_EXPERIMENT
-from sagebrush.services.sagemaker.experiments.plan import plan_of
 from sagebrush.services.sagemaker.hosting import endpoint
+from sagebrush.services.sagemaker.inference_experiments import checks, configurations, life
+from sagebrush.services.sagemaker.inference_experiments.facts import INFERENCE_EXPERIMENT
+from sagebrush.services.sagemaker.inference_experiments.plan import plan_of
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
 

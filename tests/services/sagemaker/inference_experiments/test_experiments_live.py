@@ -9,10 +9,10 @@ import pytest
 
 from sagebrush.commands import logs
 from sagebrush.commands.running import CommandError
-from sagebrush.services.sagemaker.experiments.facts import INFERENCE_EXPERIMENT
+from sagebrush.services.sagemaker.inference_experiments.facts import INFERENCE_EXPERIMENT
 from tests.conftest import Server
-from tests.services.sagemaker.experiments.test_experiments import PROMOTE, mode, variant
 from tests.services.sagemaker.hosting.test_model import ROLE
+from tests.services.sagemaker.inference_experiments.test_experiments import PROMOTE, mode, variant
 from tests.services.sagemaker_runtime.test_invoke import Stand
 from tests.waiting import until
 

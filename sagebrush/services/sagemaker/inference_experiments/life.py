@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from sagebrush.engine import children
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Busy, Doc
-from sagebrush.services.sagemaker.experiments import checks, configurations
-from sagebrush.services.sagemaker.experiments.configurations import END, OWN, SHADOW
-from sagebrush.services.sagemaker.experiments.facts import INFERENCE_EXPERIMENT
-from sagebrush.services.sagemaker.experiments.plan import plan_of
 from sagebrush.services.sagemaker.hosting import endpoint, endpoint_config
+from sagebrush.services.sagemaker.inference_experiments import checks, configurations
+from sagebrush.services.sagemaker.inference_experiments.configurations import END, OWN, SHADOW
+from sagebrush.services.sagemaker.inference_experiments.facts import INFERENCE_EXPERIMENT
+from sagebrush.services.sagemaker.inference_experiments.plan import plan_of
 from sagebrush.store.rows import Next, Row
 from sagebrush.world import Ctx, World
 

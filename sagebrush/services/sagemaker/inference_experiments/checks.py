@@ -11,9 +11,9 @@ from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler.instances import instance
 from sagebrush.services.sagemaker import roles
-from sagebrush.services.sagemaker.experiments.configurations import shadow_of, source_of
-from sagebrush.services.sagemaker.experiments.facts import INFERENCE_EXPERIMENT
 from sagebrush.services.sagemaker.hosting import endpoint, endpoint_config, model
+from sagebrush.services.sagemaker.inference_experiments.configurations import shadow_of, source_of
+from sagebrush.services.sagemaker.inference_experiments.facts import INFERENCE_EXPERIMENT
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
 
